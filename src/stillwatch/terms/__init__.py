@@ -1,0 +1,1 @@
+"""The vocabulary: frozen records, ids, ports, the plugin catalogue, checks and errors."""
