@@ -1,0 +1,1 @@
+"""Event -> evidence -> verdict; core: no I/O, no clock, no global chance."""

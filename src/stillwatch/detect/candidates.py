@@ -1,0 +1,141 @@
+"""Find blocks of holders worth testing: over shared content on one fold, and over infrastructure.
+
+In: an `EventSource` and the population. Out: `Candidate` records: members, keys and how they were
+linked. Nothing here decides; a candidate is a question that `explain` answers on the other fold.
+Cost: one shared-key query a fold. Left to `explain`: honest reasons for what is shared.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from stillwatch.detect.config import DetectConfig
+from stillwatch.detect.linkage import Links, link_keys, members_of
+from stillwatch.detect.population import Population
+from stillwatch.terms.ports import CarrierArray, EventSource, SharedQuery, Window, kind_index
+
+IntArray = npt.NDArray[np.int64]
+KeyArray = npt.NDArray[np.uint64]
+
+LINK_KINDS: Final = ("anchor", "head", "tail", "system")
+"""Content kinds that may link; layout and tools are too common to."""
+LIFT: Final = 5.0
+"""A key stays in a block when members carry it this many times as often as others do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A block of accounts, linked on one fold, to be tested on the other."""
+
+    origin: str
+    """`content` or `infrastructure`."""
+    fold: int
+    """Fold it was linked on; -1 for infrastructure, which is static."""
+    rows: IntArray
+    """Members, as rows of the population, ascending."""
+    keys: dict[str, KeyArray]
+    """Content keys of the block by kind; empty for infrastructure."""
+
+
+def content_candidates(source: EventSource, people: Population, window: Window, config: DetectConfig) -> list[Candidate]:
+    """Link holders over the keys that several of them repeat in different requests."""
+    query = SharedQuery(
+        window=window, kinds=LINK_KINDS, min_accounts=config.min_repeaters, min_requests_per_account=2
+    )
+    found = source.shared_keys(query)
+    strongest = np.argsort(found["requests"], kind="stable")[::-1][: config.max_keys]
+    found = np.sort(found[strongest], order=["kind", "key"])
+    carriers = _carriers(source, found, window)
+    if len(carriers) == 0:
+        return []
+    tagged = _tags(carriers)
+    names, key = np.unique(tagged, return_inverse=True)
+    rows = people.find(carriers["account"])
+    links = _by_holder(key.astype(np.int64), people.holder[rows], carriers["contents"].astype(np.int64), people.n_holders)
+    out = []
+    for group in link_keys(links):
+        holders = members_of(links, group, min_holders=config.min_holders)
+        if len(holders):
+            kept = _lifted(links, group, holders)
+            mine = np.isin(key, kept) & np.isin(people.holder[rows], holders)
+            if mine.any():
+                out.append(Candidate("content", int(window.fold or 0), np.unique(rows[mine]), _by_kind(names, carriers, key, kept)))
+    return out
+
+
+def _carriers(source: EventSource, found: npt.NDArray[np.void], window: Window) -> CarrierArray:
+    parts = []
+    for kind in LINK_KINDS:
+        keys = found["key"][found["kind"] == kind_index(kind)]
+        if len(keys):
+            parts.append(source.carriers(kind, keys, window))
+    return np.concatenate(parts) if parts else np.zeros(0, [("account", "<u8")])
+
+
+def _tags(carriers: CarrierArray) -> KeyArray:
+    """Tell keys of different kinds apart within one array of 64-bit values."""
+    spread = np.uint64(0x9E3779B97F4A7C15) * (carriers["kind"].astype(np.uint64) + np.uint64(1))
+    tags: KeyArray = carriers["key"] ^ spread
+    return tags
+
+
+def _by_holder(key: IntArray, holder: IntArray, contents: IntArray, n_holders: int) -> Links:
+    pair = key * n_holders + holder
+    unique, inverse = np.unique(pair, return_inverse=True)
+    total = np.bincount(inverse, weights=contents).astype(np.int64)
+    return Links(unique // n_holders, unique % n_holders, total, int(key.max()) + 1, n_holders)
+
+
+def _lifted(links: Links, group: IntArray, holders: IntArray) -> IntArray:
+    inside = np.isin(links.holder, holders)
+    mine = np.bincount(links.key[inside], minlength=links.n_keys)[group]
+    others = np.bincount(links.key[~inside], minlength=links.n_keys)[group]
+    rest = max(links.n_holders - len(holders), 1)
+    lift = (mine / len(holders)) / ((others + 1.0) / (rest + 1.0))
+    kept: IntArray = group[lift >= LIFT]
+    return kept if len(kept) else group
+
+
+def _by_kind(names: KeyArray, carriers: CarrierArray, key: IntArray, kept: IntArray) -> dict[str, KeyArray]:
+    chosen = np.isin(key, kept)
+    return {
+        kind: np.unique(carriers["key"][chosen & (carriers["kind"] == kind_index(kind))])
+        for kind in LINK_KINDS
+        if (chosen & (carriers["kind"] == kind_index(kind))).any()
+    }
+
+
+def infrastructure_candidates(people: Population, config: DetectConfig) -> list[Candidate]:
+    """Link accounts that pay with one token, or that share a network and a client.
+
+    Such a block accuses nobody by itself: what its members ask for has to show one queue.
+    """
+    roll = people.roll
+    pairs = [_star(roll["payment"])]
+    network_client = np.where((roll["network"] != 0) & (roll["sdk"] != 0), roll["network"] ^ (roll["sdk"] * np.uint64(3)), 0)
+    pairs.append(_star(network_client))
+    left, right = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    graph = sparse.coo_matrix((np.ones(len(left)), (left, right)), shape=(len(roll), len(roll)))
+    _, label = connected_components(graph, directed=False)
+    out = []
+    for rows in _groups(label):
+        if len(np.unique(people.holder[rows])) >= config.min_holders:
+            out.append(Candidate("infrastructure", -1, rows, {}))
+    return out
+
+
+def _star(value: npt.NDArray[np.uint64]) -> tuple[IntArray, IntArray]:
+    """Return edges from the first account with each value to the others with it."""
+    known = np.flatnonzero(value != 0)
+    _, first, inverse = np.unique(value[known], return_index=True, return_inverse=True)
+    return known[first[inverse]], known
+
+
+def _groups(label: IntArray) -> list[IntArray]:
+    order = np.argsort(label, kind="stable")
+    cuts = np.flatnonzero(np.diff(label[order])) + 1
+    return [np.sort(part) for part in np.split(order, cuts) if len(part) > 1]

@@ -1,0 +1,190 @@
+"""Measure what a block did on the time not used to link it, and what accounts outside did.
+
+In: events of the accounts concerned. Out: a `Conduct` for a candidate, an `Outside` for the rest.
+The unit of likeness is the session: a request that continues an exchange of this account says
+nothing new about its subjects. Repeats of one content count once.
+Cost: one pass over the events of a block. Left to `explain`: what the counts mean.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.detect.candidates import Candidate
+from stillwatch.detect.explain import Conduct, Outside
+from stillwatch.detect.habit import HabitTable, likeness_ranks
+from stillwatch.detect.population import STRATA, Population
+from stillwatch.terms.event import EventArray
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+UIntArray = npt.NDArray[np.uint64]
+
+SESSIONS_PER_ACCOUNT: Final = 16
+"""Sessions of an account that likeness looks at; more would only sharpen heavy accounts."""
+NEIGHBOURS: Final = 80
+"""Outside accounts are compared within groups of about this many with like subjects."""
+
+
+def hit_mask(events: EventArray, keys: Mapping[str, UIntArray]) -> BoolArray:
+    """Return which events carry any of a block's keys, shape (n,)."""
+    sketch = events["sketch"]
+    hit = np.zeros(len(events), bool)
+    for kind, wanted in keys.items():
+        field = "anchors" if kind == "anchor" else kind
+        found = np.isin(sketch[field], wanted)
+        hit |= found.any(axis=1) if found.ndim == 2 else found
+    return hit
+
+
+def openings(events: EventArray) -> BoolArray:
+    """Return which events open a session: their history holds no answer given to their account."""
+    account, sketch = events["account"], events["sketch"]
+    given = np.unique(_tie(account, sketch["issued"])[sketch["issued"] != 0])
+    known = np.isin(_tie(account[:, None], sketch["chain"]), given) & (sketch["chain"] != 0)
+    untold = ~np.isin(account, account[sketch["issued"] != 0])
+    return ~known.any(axis=1) & ~(untold & (events["turns"] > 1))
+
+
+def _tie(account: UIntArray, value: UIntArray) -> UIntArray:
+    tied: UIntArray = (account * np.uint64(0x9E3779B97F4A7C15)) ^ value
+    return tied
+
+
+def first_of_each(events: EventArray, *, most: int = SESSIONS_PER_ACCOUNT) -> BoolArray:
+    """Return which events are an account's first with their content, at most `most` an account."""
+    tied = _tie(events["account"], events["sketch"]["content"])
+    _, first = np.unique(tied, return_index=True)
+    keep = np.zeros(len(events), bool)
+    keep[first] = True
+    keep &= events["sketch"]["content"] != 0
+    order = np.argsort(events["account"], kind="stable")
+    kept = keep[order].astype(np.int64)
+    running = np.cumsum(kept)
+    starts = np.searchsorted(events["account"][order], events["account"][order], side="left")
+    rank = running - running[starts] + kept[starts]
+    keep[order] &= rank <= most
+    return keep
+
+
+def ranks(events: EventArray, rng: np.random.Generator) -> tuple[UIntArray, IntArray, npt.NDArray[np.float64]]:
+    """Return (accounts, sessions, u) of the events' accounts compared with one another."""
+    chosen = events[first_of_each(events)]
+    return likeness_ranks(chosen["sketch"]["projection"].astype(np.float64), chosen["account"], rng)
+
+
+def conduct_of(candidate: Candidate, people: Population, events: EventArray, rng: np.random.Generator) -> Conduct:
+    """Count what the members did; `events` are those of every carrier on the tested fold.
+
+    Args:
+        candidate: The block; for infrastructure every request counts as a hit.
+        people: The population its rows refer to.
+        events: Events on the tested fold of members and of other carriers.
+        rng: Source of the likeness regroupings.
+    """
+    row = people.find(events["account"])
+    member = np.isin(row, candidate.rows)
+    hit = hit_mask(events, candidate.keys) if candidate.keys else np.ones(len(events), bool)
+    active, index = np.unique(row[member], return_inverse=True)
+    mine, mine_hit = events[member], hit[member]
+    hits = np.bincount(index, weights=mine_hit, minlength=len(active)).astype(np.int64)
+    carried, carrier = events[hit], people.holder[row[hit]]
+    variants, repeated = _variants(mine[mine_hit], index[mine_hit], people.holder[row[member]][mine_hit], (carried, carrier), len(active))
+    _, sizes, u = ranks(_sessions(mine, mine_hit), rng)
+    return Conduct(hits, variants, repeated, sizes, u, _paying(people, active))
+
+
+def _sessions(mine: EventArray, hit: BoolArray) -> EventArray:
+    """Return the hits that open a session; all hits when openings leave too little."""
+    opening = hit & openings(mine)
+    return mine[opening if opening.sum() * 2 >= hit.sum() else hit]
+
+
+def _variants(
+    mine: EventArray, index: IntArray, holder: IntArray, carried: tuple[EventArray, IntArray], n: int
+) -> tuple[IntArray, IntArray]:
+    """Return per member the different contents, and how many of them another holder sent too."""
+    everyone, carrier = carried
+    pairs = np.unique(np.stack([everyone["sketch"]["content"], carrier.astype(np.uint64)], axis=1), axis=0)
+    content, senders = np.unique(pairs[:, 0], return_counts=True)
+    own, first = np.unique(np.stack([index.astype(np.uint64), mine["sketch"]["content"]], axis=1), axis=0, return_index=True)
+    shared = senders[np.searchsorted(content, own[:, 1])] >= 2 if len(own) else np.zeros(0, bool)
+    of = index[first]
+    return np.bincount(of, minlength=n).astype(np.int64), np.bincount(of, weights=shared, minlength=n).astype(np.int64)
+
+
+def _paying(people: Population, rows: IntArray) -> IntArray:
+    """Return (members whose token another holder among them uses, members with a token)."""
+    token, holder = people.roll["payment"][rows], people.holder[rows]
+    return np.array([int(_shared(token, holder).sum()), int((token != 0).sum())])
+
+
+def _shared(token: UIntArray, holder: IntArray) -> BoolArray:
+    pairs = np.unique(np.stack([token, holder.astype(np.uint64)], axis=1), axis=0)
+    value, holders = np.unique(pairs[:, 0], return_counts=True)
+    many = value[(holders >= 2) & (value != 0)]
+    return np.isin(token, many)
+
+
+def outside_of(people: Population, rows: IntArray, events: EventArray, rng: np.random.Generator) -> Outside:
+    """Measure the accounts outside every candidate.
+
+    Args:
+        people: The population.
+        rows: Rows of the accounts outside, all of them.
+        events: Events of a sample of them, on the calibration half.
+        rng: Source of the likeness regroupings.
+    """
+    token, holder = people.roll["payment"][rows], people.holder[rows]
+    known = int((token != 0).sum())
+    shared = (int(_shared(token, holder).sum()) + 1) / (known + 2)
+    return Outside(0, 0, min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
+
+
+def habits_of(people: Population, events: EventArray, rng: np.random.Generator) -> HabitTable:
+    """Fit the table of likeness ranks, each account compared with accounts of like subjects."""
+    events = events[openings(events)]
+    strata, sizes, u = [], [], []
+    for stratum in range(len(STRATA)):
+        chosen = events[people.stratum[people.find(events["account"])] == stratum]
+        for group in neighbours(chosen):
+            _, n, rank = ranks(chosen[group], rng)
+            strata.append(np.full(len(n), stratum))
+            sizes.append(n)
+            u.append(rank)
+    if not u:
+        return HabitTable.fit(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), strata=STRATA)
+    return HabitTable.fit(np.concatenate(strata), np.concatenate(sizes), np.concatenate(u), strata=STRATA)
+
+
+def neighbours(events: EventArray) -> list[IntArray]:
+    """Cut events into groups of accounts with like subjects: indices of events, whole accounts.
+
+    Halves along the direction in which accounts differ most, until groups are small; a block is
+    compared within itself, so the reference has to be compared among its like too.
+    """
+    if len(events) == 0:
+        return []
+    names, index = np.unique(events["account"], return_inverse=True)
+    centre = np.zeros((len(names), events["sketch"]["projection"].shape[1]))
+    np.add.at(centre, index, events["sketch"]["projection"])
+    centre /= np.bincount(index)[:, None]
+    parts = _halve(centre, np.arange(len(names)))
+    label = np.zeros(len(names), np.int64)
+    for number, part in enumerate(parts):
+        label[part] = number
+    of = label[index]
+    order = np.argsort(of, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
+
+
+def _halve(centre: npt.NDArray[np.float64], rows: IntArray) -> list[IntArray]:
+    if len(rows) <= NEIGHBOURS:
+        return [rows]
+    points = centre[rows] - centre[rows].mean(axis=0)
+    _, axes = np.linalg.eigh(points.T @ points)
+    along = np.argsort(points @ axes[:, -1], kind="stable")
+    half = len(rows) // 2
+    return _halve(centre, rows[along[:half]]) + _halve(centre, rows[along[half:]])

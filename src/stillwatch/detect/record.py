@@ -1,0 +1,116 @@
+"""Write campaigns and near misses down as records.
+
+In: groups with their evidence and the events of all who carried their keys. Out: `Campaign` and
+`AccountVerdict` records. A member is an account whose own requests show the block's content more
+than outside accounts do; for infrastructure, an account that was linked.
+Left to `console`: words and pictures.
+"""
+
+import hashlib
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.detect.campaign import Group
+from stillwatch.detect.conduct import hit_mask
+from stillwatch.detect.population import STRATA, Population
+from stillwatch.stats.bets import bernoulli_bet
+from stillwatch.terms.event import EventArray
+from stillwatch.terms.verdict import AccountVerdict, Campaign, Evidence
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+MEMBER_NATS: Final = float(np.log(100.0))
+"""Nats of own evidence above which an account that was not linked is a member all the same."""
+CLOSEST: Final = 20
+"""Honest accounts that are shown because they came closest."""
+
+
+def campaign_record(people: Population, concerned: EventArray, group: Group, families: tuple[str, ...], accused: bool) -> Campaign:
+    """Return the campaign that a group stands for, its members strongest first."""
+    rows, own, harvest = _members(people, concerned, group)
+    mine = concerned[np.isin(people.find(concerned["account"]), rows)]
+    order = np.lexsort((rows, -own))
+    accounts = people.roll["account"][rows[order]]
+    return Campaign(
+        id=_name(people.roll["account"][group.rows]),
+        accounts=tuple(int(a) for a in accounts),
+        account_log_e=tuple(round(float(e), 3) for e in own[order]),
+        families=families,
+        log_e=round(group.log_e, 4),
+        evidence=group.strongest.evidence,
+        accused=accused,
+        requests=len(mine),
+        first_seen=float(mine["time"].min()) if len(mine) else 0.0,
+        last_seen=float(mine["time"].max()) if len(mine) else 0.0,
+        tokens_in=int(mine["tokens_in"].clip(0).sum()),
+        tokens_out=int(mine["tokens_out"].clip(0).sum()),
+        harvest=harvest,
+    )
+
+
+def _members(people: Population, concerned: EventArray, group: Group) -> tuple[IntArray, FloatArray, int]:
+    """Return (rows, nats of each account's own part, requests that carried the content)."""
+    if not group.by_content:
+        return group.rows, np.zeros(len(group.rows)), 0
+    keys: dict[str, npt.NDArray[np.uint64]] = {}
+    for part in group.parts:
+        for kind, values in part.candidate.keys.items():
+            keys[kind] = np.union1d(keys[kind], values) if kind in keys else values
+    hit = hit_mask(concerned, keys)
+    row = people.find(concerned["account"])
+    total = np.bincount(row, minlength=len(people.roll))
+    hits = np.bincount(row[hit], minlength=len(people.roll))
+    linked = np.zeros(len(people.roll), bool)
+    linked[group.rows] = True
+    rate = _outside_rate(people, hits, total, linked)
+    own = np.asarray(bernoulli_bet(hits, np.maximum(total, hits), rate))
+    member = (hits >= 2) & (own >= MEMBER_NATS)
+    rows = np.flatnonzero(member)
+    return rows, own[rows], int(hits[rows].sum())
+
+
+def _outside_rate(people: Population, hits: IntArray, total: IntArray, linked: npt.NDArray[np.bool_]) -> float:
+    """Return how often a request of an account that was not linked carries the content.
+
+    Accounts that carried it more than once are left out: some are members that linkage missed, and
+    an honest account that repeats it is judged by its own count.
+    """
+    requests = float(people.roll["n_requests"][~linked].sum())
+    once = float(hits[~linked & (hits == 1)].sum())
+    return min(max((once + 1.0) / (requests + 2.0), 1e-5), 0.5)
+
+
+def _name(accounts: npt.NDArray[np.uint64]) -> str:
+    """Return a name that the same linked accounts always get."""
+    return "c-" + hashlib.blake2b(np.sort(accounts).tobytes(), digest_size=4).hexdigest()
+
+
+def near_misses(people: Population, campaigns: tuple[Campaign, ...]) -> tuple[AccountVerdict, ...]:
+    """Return accused accounts, strongest first, then the honest ones that came closest."""
+    best: dict[int, tuple[bool, float, Campaign]] = {}
+    for campaign in campaigns:
+        for account in campaign.accounts:
+            entry = (campaign.accused, campaign.log_e, campaign)
+            if account not in best or entry[:2] > best[account][:2]:
+                best[account] = entry
+    ordered = sorted(best.items(), key=lambda item: (not item[1][0], -item[1][1], item[0]))
+    accused = [item for item in ordered if item[1][0]]
+    closest = [item for item in ordered if not item[1][0]][:CLOSEST]
+    return tuple(_verdict(people, account, *entry) for account, entry in accused + closest)
+
+
+def _verdict(people: Population, account: int, accused: bool, log_e: float, campaign: Campaign) -> AccountVerdict:
+    row = int(people.find(np.array([account], np.uint64))[0])
+    evidence: tuple[Evidence, ...] = campaign.evidence
+    return AccountVerdict(
+        account=account,
+        log_e=round(log_e, 4),
+        campaign=campaign.id,
+        accused=accused,
+        evidence=evidence,
+        surface=STRATA[int(people.stratum[row])],
+        requests=int(people.roll["n_requests"][row]),
+    )
