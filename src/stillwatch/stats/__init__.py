@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: exact tests, e-values, sequential tests, multiplicity, intervals."""
