@@ -1,0 +1,1 @@
+"""Journal of events, tables, retention, SQL; an edge."""
