@@ -25,6 +25,10 @@ LINK_KINDS: Final = ("anchor", "head", "tail", "system")
 """Content kinds that may link; layout and tools are too common to."""
 LIFT: Final = 5.0
 """A key stays in a block when members carry it this many times as often as others do."""
+MIN_CARRIERS: Final = 3
+"""... and when at least so many members carry it,"""
+LEAST_PART: Final = 0.05
+"""... and at least this share of them: text of single tasks is not what ties a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ def _lifted(links: Links, group: IntArray, holders: IntArray) -> IntArray:
     others = np.bincount(links.key[~inside], minlength=links.n_keys)[group]
     rest = max(links.n_holders - len(holders), 1)
     lift = (mine / len(holders)) / ((others + 1.0) / (rest + 1.0))
-    kept: IntArray = group[lift >= LIFT]
+    enough = mine >= max(MIN_CARRIERS, LEAST_PART * len(holders))
+    kept: IntArray = group[(lift >= LIFT) & enough]
     return kept if len(kept) else group
 
 
@@ -139,3 +144,11 @@ def _groups(label: IntArray) -> list[IntArray]:
     order = np.argsort(label, kind="stable")
     cuts = np.flatnonzero(np.diff(label[order])) + 1
     return [np.sort(part) for part in np.split(order, cuts) if len(part) > 1]
+
+
+def explained(block: Candidate, others: list[Candidate]) -> bool:
+    """Return whether half of an infrastructure block is already in one block that shares content.
+
+    Its accounts are then judged there, with more to go by, and need not be asked about twice.
+    """
+    return any(len(np.intersect1d(block.rows, other.rows)) * 2 >= len(block.rows) for other in others)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.candidates import Candidate
-from stillwatch.detect.explain import Conduct, Outside
+from stillwatch.detect.explain import Conduct, Outside, Paying
 from stillwatch.detect.habit import HabitTable, likeness_ranks
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.terms.event import EventArray
@@ -42,20 +42,21 @@ def hit_mask(events: EventArray, keys: Mapping[str, UIntArray]) -> BoolArray:
 def openings(events: EventArray) -> BoolArray:
     """Return which events open a session: their history holds no answer given to their account."""
     account, sketch = events["account"], events["sketch"]
-    given = np.unique(_tie(account, sketch["issued"])[sketch["issued"] != 0])
-    known = np.isin(_tie(account[:, None], sketch["chain"]), given) & (sketch["chain"] != 0)
+    given = np.unique(tie(account, sketch["issued"])[sketch["issued"] != 0])
+    known = np.isin(tie(account[:, None], sketch["chain"]), given) & (sketch["chain"] != 0)
     untold = ~np.isin(account, account[sketch["issued"] != 0])
     return ~known.any(axis=1) & ~(untold & (events["turns"] > 1))
 
 
-def _tie(account: UIntArray, value: UIntArray) -> UIntArray:
+def tie(account: UIntArray, value: UIntArray) -> UIntArray:
+    """Bind values to accounts, so that equal values of two accounts differ; shapes broadcast."""
     tied: UIntArray = (account * np.uint64(0x9E3779B97F4A7C15)) ^ value
     return tied
 
 
 def first_of_each(events: EventArray, *, most: int = SESSIONS_PER_ACCOUNT) -> BoolArray:
     """Return which events are an account's first with their content, at most `most` an account."""
-    tied = _tie(events["account"], events["sketch"]["content"])
+    tied = tie(events["account"], events["sketch"]["content"])
     _, first = np.unique(tied, return_index=True)
     keep = np.zeros(len(events), bool)
     keep[first] = True
@@ -93,7 +94,8 @@ def conduct_of(candidate: Candidate, people: Population, events: EventArray, rng
     carried, carrier = events[hit], people.holder[row[hit]]
     variants, repeated = _variants(mine[mine_hit], index[mine_hit], people.holder[row[member]][mine_hit], (carried, carrier), len(active))
     _, sizes, u = ranks(_sessions(mine, mine_hit), rng)
-    return Conduct(hits, variants, repeated, sizes, u, _paying(people, active))
+    volumes = np.bincount(index, minlength=len(active)).astype(np.int64)
+    return Conduct(hits, variants, repeated, sizes, u, volumes, _paying(people, active))
 
 
 def _sessions(mine: EventArray, hit: BoolArray) -> EventArray:
@@ -115,10 +117,11 @@ def _variants(
     return np.bincount(of, minlength=n).astype(np.int64), np.bincount(of, weights=shared, minlength=n).astype(np.int64)
 
 
-def _paying(people: Population, rows: IntArray) -> IntArray:
-    """Return (members whose token another holder among them uses, members with a token)."""
+def _paying(people: Population, rows: IntArray) -> Paying:
     token, holder = people.roll["payment"][rows], people.holder[rows]
-    return np.array([int(_shared(token, holder).sum()), int((token != 0).sum())])
+    told = token[token != 0]
+    _, counts = np.unique(told, return_counts=True)
+    return Paying(len(told), int(_shared(token, holder).sum()), int(counts.max(initial=0)))
 
 
 def _shared(token: UIntArray, holder: IntArray) -> BoolArray:
@@ -140,12 +143,11 @@ def outside_of(people: Population, rows: IntArray, events: EventArray, rng: np.r
     token, holder = people.roll["payment"][rows], people.holder[rows]
     known = int((token != 0).sum())
     shared = (int(_shared(token, holder).sum()) + 1) / (known + 2)
-    return Outside(0, 0, min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
+    return Outside(0, 0, np.zeros(0, np.int64), min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
 
 
 def habits_of(people: Population, events: EventArray, rng: np.random.Generator) -> HabitTable:
     """Fit the table of likeness ranks, each account compared with accounts of like subjects."""
-    events = events[openings(events)]
     strata, sizes, u = [], [], []
     for stratum in range(len(STRATA)):
         chosen = events[people.stratum[people.find(events["account"])] == stratum]

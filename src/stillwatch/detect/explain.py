@@ -30,8 +30,24 @@ MANY_VARIANTS: Final = 4
 """Different requests with the shared text, on one fold, beyond what one task asks of a person."""
 MANY_VARIANTS_SHARE: Final = 0.2
 """At most this share of people given one task go beyond that."""
+EVEN_BAND: Final = math.log(1.5)
+"""Half width of the band around the median volume that counts as even load, natural log."""
+ONE_PAYER: Final = 0.8
+"""At least this share of one customer's accounts is paid for with one token."""
 CAP: Final = 700.0
 """Nats above which a figure is cut: a float's range, and far beyond any decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """How members pay; tokens are compared across holders only."""
+
+    known: int
+    """Members whose token is known."""
+    shared: int
+    """Of those, how many use a token that another holder among them uses too."""
+    commonest: int
+    """Of those, how many use the token that most of them use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +64,10 @@ class Conduct:
     """Requests that the likeness ranks rest on, shape (n_ranked,)."""
     u: FloatArray
     """Likeness ranks, shape (n_ranked,)."""
-    paying: IntArray
-    """(members that pay with a token another member also uses, members whose token is known)."""
+    volumes: IntArray
+    """Requests of each member on the tested fold, the block's content or not."""
+    paying: "Paying"
+    """How the members pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +76,23 @@ class Outside:
 
     holders: int
     hit_holders: int
+    volumes: IntArray
+    """Requests of each outside account on the tested fold, shape (n_outside,)."""
     shared_payment: float
     """Share of outside accounts whose token another account uses too; strictly between 0 and 1."""
     habits: HabitTable
 
 
 def explain_content(conduct: Conduct, outside: Outside) -> list[Evidence]:
-    """Weigh a block that shares content against chance, one task, and own work."""
-    return [chance(conduct, outside), one_task(conduct, outside), own_work(conduct, outside)]
+    """Weigh a block that shares content against every honest reason to."""
+    known = [one_customer(conduct, queue_nats(conduct, outside))] if conduct.paying.known >= len(conduct.hits) / 2 else []
+    return [chance(conduct, outside), one_task(conduct, outside), own_work(conduct, outside), *known]
+
+
+def explain_infrastructure(conduct: Conduct, outside: Outside, agreeing: tuple[int, int]) -> list[Evidence]:
+    """Weigh a block that shares payers or addresses against every honest reason to."""
+    known = [one_customer(conduct, None)] if conduct.paying.known >= len(conduct.hits) / 2 else []
+    return [strangers(outside, agreeing), neighbours(conduct, outside), *known]
 
 
 def chance(conduct: Conduct, outside: Outside) -> Evidence:
@@ -109,41 +136,105 @@ def one_task(conduct: Conduct, outside: Outside) -> Evidence:
 
 
 def own_work(conduct: Conduct, outside: Outside) -> Evidence:
-    """Members are separate people or firms, each with own work, who share a tool or an address."""
-    per_stratum = outside.habits.log_e(conduct.sizes, conduct.u)
-    usable = per_stratum[~np.isnan(per_stratum)]
-    log_e = float(usable.min()) if len(usable) else 0.0
-    return Evidence(
-        scenario="own_work",
-        null="Members are separate customers who share a tool, an address or a payer: each keeps to own subjects.",
-        log_e=float(np.clip(log_e, -CAP, CAP)),
-        n=len(conduct.u),
-        unit="account",
-        detail={
-            "no_own_subject": int((conduct.u > 0.5).sum()),
-            "ranked": len(conduct.u),
-            "expected_if_one_queue": round(len(conduct.u) / 2, 1),
-        },
-        clears="Each account's requests turn out to be about that account's own subjects.",
+    """Members are separate customers, each with own work, who happen to use the same tool."""
+    against = {
+        "one_queue": queue_nats(conduct, outside),
+        "even_load": even_nats(conduct, outside),
+        "shared_payers": _payment(conduct, outside),
+    }
+    return _averaged(
+        "own_work",
+        "Members are separate customers who use the same tool or template: each has own subjects, own volume, own payer.",
+        conduct,
+        against,
+        "Each account turns out to have its own subjects and its own payer.",
     )
 
 
-def strangers(conduct: Conduct, outside: Outside, agreeing: tuple[int, int], other_share: float) -> Evidence:
-    """Members of an infrastructure block also agree in a second respect no more than anybody does."""
-    log_e = float(bernoulli_bet(agreeing[0], agreeing[1], min(max(other_share, 1e-3), 0.9)))
+def neighbours(conduct: Conduct, outside: Outside) -> Evidence:
+    """Members are separate people behind one address: a campus, a relay, a home."""
+    against = {"one_queue": queue_nats(conduct, outside), "even_load": even_nats(conduct, outside)}
+    return _averaged(
+        "neighbours",
+        "Members are separate people behind one address or client (a campus, a relay): each has own subjects and volume.",
+        conduct,
+        against,
+        "The shared address turns out to be a school, a relay or a reseller.",
+    )
+
+
+def one_customer(conduct: Conduct, queue: float | None) -> Evidence:
+    """Members are staff or machines of one customer, who pays for all of them.
+
+    Args:
+        conduct: What the members did.
+        queue: Nats of one queue, which staff with own work contradict; None where nothing but payers
+            may count, since one customer's machines may well share a queue.
+    """
+    payers = float(bernoulli_bet_below(conduct.paying.commonest, conduct.paying.known, ONE_PAYER))
+    against = {"several_payers": payers} if queue is None else {"one_queue": queue, "several_payers": payers}
+    return _averaged(
+        "one_customer",
+        "Members are staff or machines of one customer: nearly all are paid for with one token.",
+        conduct,
+        against,
+        "The payers turn out to belong to one customer.",
+    )
+
+
+def strangers(outside: Outside, agreeing: tuple[int, int]) -> Evidence:
+    """Members of an infrastructure block agree in a second respect no more than anybody does."""
+    log_e = float(bernoulli_bet(agreeing[0], agreeing[1], min(max(outside.shared_payment, 1e-3), 0.9)))
     return Evidence(
         scenario="strangers",
         null="Members share one piece of infrastructure only: in others they agree no more than any accounts do.",
         log_e=float(np.clip(log_e, -CAP, CAP)),
         n=agreeing[1],
         unit="account",
-        detail={"agree": agreeing[0], "of": agreeing[1], "elsewhere": round(other_share, 4), "hit": len(conduct.hits)},
+        detail={"agree_in_a_second_respect": agreeing[0], "of": agreeing[1]},
         clears="The shared address or payer turns out to be a school, a relay or a reseller.",
     )
 
 
+def queue_nats(conduct: Conduct, outside: Outside) -> float:
+    """Return nats of "all draw from one queue" against "each has own subjects", least over strata."""
+    per_stratum = outside.habits.log_e(conduct.sizes, conduct.u)
+    usable = per_stratum[~np.isnan(per_stratum)]
+    return float(np.clip(usable.min(), -CAP, CAP)) if len(usable) and len(conduct.u) else 0.0
+
+
+def even_nats(conduct: Conduct, outside: Outside) -> float:
+    """Return nats of "load is shared out evenly" against "volumes differ as other accounts' do".
+
+    The null rate is the greatest share of outside accounts that any band of this width holds, so
+    that a block of a usual size is not thought even for being usual.
+    """
+    if len(conduct.volumes) == 0:
+        return 0.0
+    middle = float(np.median(conduct.volumes))
+    inside = int((np.abs(np.log(conduct.volumes / middle)) <= EVEN_BAND).sum())
+    others = np.sort(outside.volumes[outside.volumes >= conduct.volumes.min()])
+    in_band = np.searchsorted(others, others * math.exp(2 * EVEN_BAND), side="right") - np.arange(len(others))
+    rate = (int(in_band.max(initial=0)) + 1) / (len(others) + 2)
+    return float(np.clip(bernoulli_bet(inside, len(conduct.volumes), min(rate, 0.95)), -CAP, CAP))
+
+
 def _payment(conduct: Conduct, outside: Outside) -> float:
-    shared, known = int(conduct.paying[0]), int(conduct.paying[1])
-    if known == 0:
-        return -math.inf if len(conduct.hits) == 0 else 0.0
-    return float(bernoulli_bet(shared, known, outside.shared_payment))
+    if conduct.paying.known == 0:
+        return 0.0
+    return float(bernoulli_bet(conduct.paying.shared, conduct.paying.known, outside.shared_payment))
+
+
+def _averaged(name: str, null: str, conduct: Conduct, against: dict[str, float], clears: str) -> Evidence:
+    """Average contradictions of one explanation as e-values: valid however they depend on one another."""
+    log_e = float(mean_log_e(np.array(list(against.values()))))
+    return Evidence(
+        scenario=name,
+        null=null,
+        log_e=float(np.clip(log_e, -CAP, CAP)),
+        n=len(conduct.volumes),
+        unit="account",
+        detail={f"nats_{key}": round(value, 2) for key, value in against.items()}
+        | {"no_own_subject": int((conduct.u > 0.5).sum()), "ranked": len(conduct.u)},
+        clears=clears,
+    )

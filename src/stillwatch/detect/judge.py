@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.campaign import Group, Tested, accuse, merge
-from stillwatch.detect.candidates import Candidate, content_candidates, infrastructure_candidates
+from stillwatch.detect.candidates import Candidate, content_candidates, explained, infrastructure_candidates
 from stillwatch.detect.conduct import conduct_of, hit_mask, outside_of
 from stillwatch.detect.config import DetectConfig
-from stillwatch.detect.explain import Conduct, Outside, explain_content, own_work, strangers
+from stillwatch.detect.explain import Outside, explain_content, explain_infrastructure
 from stillwatch.detect.families import infrastructure_families
 from stillwatch.detect.grid import block_seconds, fold_of
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.detect.record import campaign_record, near_misses
 from stillwatch.terms.event import EventArray, empty_events
 from stillwatch.terms.ports import EventSource, RollupArray, Window
-from stillwatch.terms.verdict import Evidence, Verdicts
+from stillwatch.terms.verdict import Verdicts
 
 IntArray = npt.NDArray[np.int64]
 
@@ -42,8 +42,8 @@ class Bench:
     concerned: EventArray
     """Events of all members and of others that carry their keys."""
     fold: npt.NDArray[np.int8]
-    active: tuple[IntArray, IntArray]
-    """Holders active on fold 0 and on fold 1, each once."""
+    active: tuple[RollupArray, RollupArray]
+    """Roll-ups of fold 0 and of fold 1."""
     outside_rows: IntArray
     outside: Outside
 
@@ -64,9 +64,10 @@ def judge(source: EventSource, config: DetectConfig, *, epoch: int | None = None
     window = Window(epoch=span.epoch, block_seconds=seconds)
     people = Population.of(source.rollup(window))
     rng = np.random.default_rng(config.seed)
-    candidates = infrastructure_candidates(people, config)
+    candidates: list[Candidate] = []
     for fold in (0, 1):
         candidates += content_candidates(source, people, replace(window, fold=fold), config)
+    candidates += [c for c in infrastructure_candidates(people, config) if not explained(c, candidates)]
     bench = _bench(source, config, people, window, candidates, rng)
     groups = merge([_test(bench, candidate, rng) for candidate in candidates])
     families = [_families(bench, group) for group in groups]
@@ -105,7 +106,7 @@ def _bench(source: EventSource, config: DetectConfig, people: Population, window
     half = replace(window, end=max((span_first + span_last) / 2, np.nextafter(span_first, np.inf)))
     sample = rng.choice(outside_rows, min(config.controls, len(outside_rows)), replace=False)
     reference = source.events(people.roll["account"][sample], half) if len(sample) else empty_events()
-    active = tuple(_holders(people, source.rollup(replace(window, fold=fold))) for fold in (0, 1))
+    active = tuple(source.rollup(replace(window, fold=fold)) for fold in (0, 1))
     outside = outside_of(people, outside_rows, reference, rng)
     return Bench(source, config, people, window, concerned, fold_of(concerned["time"], window.block_seconds),
                  (active[0], active[1]), outside_rows, outside)  # fmt: skip
@@ -119,17 +120,14 @@ def _carriers(source: EventSource, people: Population, window: Window, candidate
     return np.unique(np.concatenate(rows))
 
 
-def _holders(people: Population, roll: RollupArray) -> IntArray:
-    return np.unique(people.holder[people.find(roll["account"])])
-
-
 def _test(bench: Bench, candidate: Candidate, rng: np.random.Generator) -> Tested:
     """Weigh a candidate on the fold it was not linked on; infrastructure on both."""
     events, people = bench.concerned, bench.people
     if candidate.origin == "infrastructure":
         mine = events[np.isin(people.find(events["account"]), candidate.rows)]
         conduct = conduct_of(candidate, people, mine, rng)
-        return Tested(candidate, (own_work(conduct, bench.outside), _strangers(bench, candidate, conduct)))
+        outside = replace(bench.outside, volumes=people.roll["n_requests"][bench.outside_rows].astype(np.int64))
+        return Tested(candidate, tuple(explain_infrastructure(conduct, outside, _second_respect(bench, candidate))))
     tested = bench.fold == 1 - candidate.fold
     conduct = conduct_of(candidate, people, events[tested], rng)
     outside = _outside(bench, candidate, events[tested])
@@ -137,21 +135,22 @@ def _test(bench: Bench, candidate: Candidate, rng: np.random.Generator) -> Teste
 
 
 def _outside(bench: Bench, candidate: Candidate, events: EventArray) -> Outside:
-    """Count other holders active on the tested fold, and those of them that carry the keys."""
-    people = bench.people
+    """Count other holders active on the tested fold, those of them that carry the keys, and volumes."""
+    people, roll = bench.people, bench.active[1 - candidate.fold]
+    active = people.find(roll["account"])
     members = np.unique(people.holder[candidate.rows])
-    others = np.setdiff1d(bench.active[1 - candidate.fold], members)
+    others = np.setdiff1d(people.holder[active], members)
     hit = hit_mask(events, candidate.keys)
     carrying = np.unique(people.holder[people.find(np.unique(events["account"][hit]))])
-    return replace(bench.outside, holders=len(others), hit_holders=len(np.setdiff1d(carrying, members)))
+    volumes = roll["n_requests"][np.isin(active, bench.outside_rows)].astype(np.int64)
+    return replace(bench.outside, holders=len(others), hit_holders=len(np.setdiff1d(carrying, members)), volumes=volumes)
 
 
-def _strangers(bench: Bench, candidate: Candidate, conduct: Conduct) -> Evidence:
-    """Ask of a block that was linked by payer or address whether it also agrees in the others."""
+def _second_respect(bench: Bench, candidate: Candidate) -> tuple[int, int]:
+    """Return (members that also agree in the second-best family, members with a value there)."""
     found = infrastructure_families(bench.people, candidate.rows, bench.outside_rows)
     tied = sorted(found.values(), reverse=True)
-    second = tied[1] if len(tied) > 1 else (0, len(candidate.rows))
-    return strangers(conduct, bench.outside, second, bench.outside.shared_payment)
+    return tied[1] if len(tied) > 1 else (0, len(candidate.rows))
 
 
 def _families(bench: Bench, group: Group) -> tuple[str, ...]:

@@ -23,7 +23,8 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 MEMBER_NATS: Final = float(np.log(100.0))
-"""Nats of own evidence above which an account that was not linked is a member all the same."""
+"""Nats of own evidence that a linked account needs to be a member; one that was not linked needs them over and
+above the number of holders it was picked from."""
 CLOSEST: Final = 20
 """Honest accounts that are shown because they came closest."""
 
@@ -67,7 +68,8 @@ def _members(people: Population, concerned: EventArray, group: Group) -> tuple[I
     linked[group.rows] = True
     rate = _outside_rate(people, hits, total, linked)
     own = np.asarray(bernoulli_bet(hits, np.maximum(total, hits), rate))
-    member = (hits >= 2) & (own >= MEMBER_NATS)
+    bar = np.where(linked, MEMBER_NATS, MEMBER_NATS + np.log(people.n_holders))
+    member = (hits >= 2) & (own >= bar)
     rows = np.flatnonzero(member)
     return rows, own[rows], int(hits[rows].sum())
 
