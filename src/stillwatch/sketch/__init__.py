@@ -1,0 +1,1 @@
+"""Bounded, mergeable, keyed summaries of requests; core."""
