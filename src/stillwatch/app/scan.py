@@ -1,0 +1,166 @@
+"""Scan log files: take them in, judge them, and write the report.
+
+In: a `ScanRequest`. Out: a `Report`, files in the output folder, and the exit code: 0 nothing
+found, 1 campaigns, 3 input too bad. Everything that was read stays in the state folder, so the same
+command again goes on where it stopped.
+"""
+
+import hashlib
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from stillwatch import __version__
+from stillwatch.app.addresses import packaged_addresses
+from stillwatch.app.intake import Intake, Taken
+from stillwatch.app.pictures import edges_of, timeline_of
+from stillwatch.app.settings import Settings
+from stillwatch.app.state import master_key
+from stillwatch.console.export import to_json, write_csv
+from stillwatch.console.page import render_html
+from stillwatch.console.report import CoverageLine, ErrorRates, InputFile, Prices, Report
+from stillwatch.detect.judge import judge
+from stillwatch.logs.coverage import coverage
+from stillwatch.logs.read import ReadOptions, SourceFile, open_sources, total
+from stillwatch.logs.tally import Tally
+from stillwatch.sketch.keys import KeyRing
+from stillwatch.sketch.reduce import Reducer
+from stillwatch.store.serve import connect
+from stillwatch.terms.errors import InputTooBad, StillwatchError
+from stillwatch.terms.ports import Journal
+from stillwatch.terms.verdict import Verdicts
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRequest:
+    """What `stillwatch scan` was asked."""
+
+    paths: tuple[str, ...]
+    state: Path
+    """Folder that holds the key and the working stores."""
+    out: Path
+    """Folder that the report is written to."""
+    reading: ReadOptions
+    settings: Settings
+    max_bad: float = 0.01
+    """Share of bad rows above which the exit code is 3."""
+    now: float = 0.0
+    """Time of the scan, seconds since 1970, for the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOutcome:
+    """What a scan came to."""
+
+    report: Report
+    out: Path
+    bad_share: float
+    too_bad: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing found, 1 campaigns, 3 input too bad."""
+        if self.too_bad:
+            return InputTooBad.exit_code
+        return int(any(c.accused for c in self.report.verdicts.campaigns))
+
+
+def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
+    """Scan logs and write the report.
+
+    Raises:
+        StillwatchError: a path cannot be read, no importer knows a file, or nothing could be read.
+    """
+    sources = open_sources(request.paths, request.reading)
+    if not sources.files:
+        raise StillwatchError(f"{', '.join(request.paths)}: no log file that an importer knows; run `stillwatch logs map FILE`.")
+    folder = request.state / "scans" / _scan_name(sources.files)
+    reducer = Reducer(KeyRing(master_key(request.state)), packaged_addresses())
+    store = connect(folder / "store")
+    try:
+        intake = Intake(store, reducer, folder / "files", progress)
+        taken = [intake.take(source) for source in sources.files]
+        progress("judging")
+        verdicts = judge(store, request.settings.detect, epoch=_main_epoch(store))
+        verdicts = replace(verdicts, notes=(*verdicts.notes, *(f"passed over: {why}" for why in sources.skipped.values())))
+        report = _report(request, store, taken, verdicts)
+    finally:
+        store.close()
+    whole = total(taken)
+    write_outputs(report, request.out)
+    return ScanOutcome(report, request.out, whole.bad_share, whole.bad_share > request.max_bad)
+
+
+def _scan_name(files: list[SourceFile]) -> str:
+    """Name a scan after the bytes it reads and how, so that the same scan finds its store again."""
+    joined = "".join(sorted(source.digest() for source in files))
+    return hashlib.blake2b(joined.encode(), digest_size=8).hexdigest()
+
+
+def _main_epoch(store: Journal) -> int | None:
+    """Return the key epoch under which the most events can be compared."""
+    return max(store.epochs(), key=lambda epoch: store.span(epoch).n_events, default=None)
+
+
+def _report(request: ScanRequest, store: Journal, taken: list[Taken], verdicts: Verdicts) -> Report:
+    hashes = {a.account for a in verdicts.accounts} | {x for c in verdicts.campaigns for x in c.accounts}
+    names = store.names(np.array(sorted(hashes), np.uint64)) if hashes else {}
+    timeline, start, step = timeline_of(store, verdicts)
+    prices = request.settings.prices
+    whole = total(taken)
+    return Report(
+        verdicts=verdicts,
+        names=names,
+        title="Stillwatch scan",
+        made_at=request.now,
+        version=__version__,
+        command=shlex.join(["stillwatch", "scan", *request.paths]),
+        inputs=tuple(_input(item) for item in taken),
+        coverage=tuple(
+            CoverageLine(scenario=c.scenario, can_run=c.can_run, missing=tuple(c.missing), share=c.share) for c in coverage(whole)
+        ),
+        timeline=timeline,
+        timeline_start=start,
+        timeline_step=step,
+        edges=edges_of(store, verdicts),
+        prices=Prices(dollars_in=prices.input, dollars_out=prices.output, source="settings file, [prices]", as_of="2026-11-01"),
+        error=ErrorRates(q=verdicts.q, alpha=verdicts.alpha),
+    )
+
+
+def _input(item: Taken) -> InputFile:
+    tally: Tally = item.tally
+    return InputFile(
+        path=item.path, importer=tally.importer, rows=tally.rows, good=tally.good, bad=tally.bad,
+        reasons=dict(tally.reasons), quarantine=item.quarantine,
+    )  # fmt: skip
+
+
+def write_outputs(report: Report, out: Path) -> None:
+    """Write report.html, report.json, accounts.csv and the state that `explain` reads."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.html").write_text(render_html(report), encoding="utf-8")
+    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(to_json(report)), indent=2))
+    (out / "accounts.csv").write_text(write_csv(report), encoding="utf-8", newline="")
+    (out / "explain.json").write_bytes(msgspec.json.encode(report))
+
+
+def read_report(out: Path) -> Report:
+    """Read the report of an earlier scan back.
+
+    Raises:
+        StillwatchError: the folder holds none, or one of another version.
+    """
+    path = out / "explain.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Report, strict=False)
+    except OSError:
+        raise StillwatchError(f"{path}: no report there; run `stillwatch scan PATH --out {out}` first.") from None
+    except msgspec.MsgspecError as problem:
+        raise StillwatchError(f"{path}: not a report of this version ({problem}); scan again.") from None

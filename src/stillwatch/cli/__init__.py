@@ -1,0 +1,5 @@
+"""Doors: one file per command group; parse, call app, print, exit code."""
+
+from stillwatch.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,38 @@
+"""The `stillwatch` command: its groups, and one place where errors become messages and exit codes."""
+
+import sys
+
+import click
+
+from stillwatch import __version__
+from stillwatch.cli.demo import demo
+from stillwatch.cli.explain import explain
+from stillwatch.cli.lab import lab
+from stillwatch.cli.logs import logs
+from stillwatch.cli.scan import scan
+from stillwatch.terms.errors import StillwatchError
+
+
+class Doors(click.Group):
+    """A group that prints what users can put right as a message, not as a trace."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a `StillwatchError` is printed and becomes its exit code."""
+        try:
+            return super().invoke(ctx)
+        except StillwatchError as problem:
+            click.echo(f"stillwatch: {problem}", err=True)
+            sys.exit(problem.exit_code)
+
+
+@click.group(cls=Doors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="stillwatch")
+def main() -> None:
+    """Find campaigns that distil a model sold through an API, and keep no text.
+
+    Start with `stillwatch demo`, then `stillwatch scan YOUR_LOGS`.
+    """
+
+
+for command in (scan, explain, logs, lab, demo):
+    main.add_command(command)
