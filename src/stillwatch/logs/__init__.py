@@ -1,0 +1,1 @@
+"""Importers: existing logs become exchanges; an edge."""
