@@ -18,12 +18,13 @@ import numpy.typing as npt
 from stillwatch.detect.habit import HabitTable
 from stillwatch.stats.bets import bernoulli_bet, bernoulli_bet_below
 from stillwatch.stats.evalues import mean_log_e
-from stillwatch.stats.two_sample import two_sample_bet
 from stillwatch.terms.verdict import Evidence
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
+MARGIN: Final = 5.0
+"""How many times as often as others honest accounts with a phrase of their own may repeat it."""
 SAME_TASK: Final = 0.5
 """At least this share of people given one task send something that another of them also sent."""
 MANY_VARIANTS: Final = 4
@@ -32,7 +33,7 @@ MANY_VARIANTS_SHARE: Final = 0.2
 """At most this share of people given one task go beyond that."""
 EVEN_BAND: Final = math.log(1.5)
 """Half width of the band around the median volume that counts as even load, natural log."""
-ONE_PAYER: Final = 0.8
+ONE_PAYER: Final = 0.95
 """At least this share of one customer's accounts is paid for with one token."""
 CAP: Final = 700.0
 """Nats above which a figure is cut: a float's range, and far beyond any decision."""
@@ -96,12 +97,16 @@ def explain_infrastructure(conduct: Conduct, outside: Outside, agreeing: tuple[i
 
 
 def chance(conduct: Conduct, outside: Outside) -> Evidence:
-    """Members carry the block's keys no more often than anybody else active at the time."""
+    """Members carry the block's keys hardly more often than anybody else active at the time.
+
+    People have phrases of their own, so a few times as often is not yet a tie: the null leaves room.
+    """
     hit, n = int((conduct.hits > 0).sum()), len(conduct.hits)
-    log_e = float(two_sample_bet(hit, n, outside.hit_holders, outside.holders))
+    rate = MARGIN * (outside.hit_holders + 1) / (outside.holders + 2)
+    log_e = float(bernoulli_bet(hit, n, min(rate, 0.95)))
     return Evidence(
         scenario="chance",
-        null="Members carry the shared text no more often than other accounts active at the same time.",
+        null=f"Members carry the shared text at most {MARGIN:g} times as often as other accounts active at the same time.",
         log_e=min(log_e, CAP),
         n=n,
         unit="account",
@@ -117,18 +122,20 @@ def one_task(conduct: Conduct, outside: Outside) -> Evidence:
     public = float(bernoulli_bet_below(same, int(several.sum()), SAME_TASK))
     many = int((conduct.variants[several] >= MANY_VARIANTS).sum())
     volume = float(bernoulli_bet(many, int(several.sum()), MANY_VARIANTS_SHARE))
-    against_class = float(mean_log_e(np.array([volume, _payment(conduct, outside)])))
+    payment = _payment(conduct, outside)
+    against_public = float(mean_log_e(np.array([public, payment])))
+    against_class = float(mean_log_e(np.array([volume, payment])))
     return Evidence(
         scenario="one_task",
         null="Members were given one task (a class, a public test set): they send what others of them also send, "
         "or vary it only a few times.",
-        log_e=min(public, against_class, CAP),
+        log_e=min(against_public, against_class, CAP),
         n=int(several.sum()),
         unit="account",
         detail={
             "sent_what_others_sent": same,
             "sent_many_variants": many,
-            "nats_not_a_public_set": round(public, 3),
+            "nats_not_a_public_set": round(against_public, 3),
             "nats_not_a_class": round(against_class, 3),
         },
         clears="The assignment or the public set that the requests come from.",

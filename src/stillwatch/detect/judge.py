@@ -70,8 +70,8 @@ def judge(source: EventSource, config: DetectConfig, *, epoch: int | None = None
     candidates += [c for c in infrastructure_candidates(people, config) if not explained(c, candidates)]
     bench = _bench(source, config, people, window, candidates, rng)
     groups = merge([_test(bench, candidate, rng) for candidate in candidates])
-    families = [_families(bench, group) for group in groups]
-    accused = accuse(np.array([g.log_e for g in groups]), np.array([len(f) for f in families], np.int64), q=config.q)
+    families = [infrastructure_families(people, group.rows, bench.outside_rows) for group in groups]
+    accused = accuse(np.array([g.log_e for g in groups]), np.array([1 + len(f) for f in families], np.int64), q=config.q)
     campaigns = tuple(
         campaign_record(people, bench.concerned, group, family, bool(flag))
         for group, family, flag in zip(groups, families, accused, strict=True)
@@ -147,13 +147,7 @@ def _outside(bench: Bench, candidate: Candidate, events: EventArray) -> Outside:
 
 
 def _second_respect(bench: Bench, candidate: Candidate) -> tuple[int, int]:
-    """Return (members that also agree in the second-best family, members with a value there)."""
+    """Return (members that also agree in the second-best family, members)."""
     found = infrastructure_families(bench.people, candidate.rows, bench.outside_rows)
-    tied = sorted(found.values(), reverse=True)
-    return tied[1] if len(tied) > 1 else (0, len(candidate.rows))
-
-
-def _families(bench: Bench, group: Group) -> tuple[str, ...]:
-    found = infrastructure_families(bench.people, group.rows, bench.outside_rows)
-    lead = ("content",) if group.by_content else ("work",)
-    return lead + tuple(found)
+    tied = sorted((int(mask.sum()) for mask in found.values()), reverse=True)
+    return (tied[1] if len(tied) > 1 else 0, len(candidate.rows))

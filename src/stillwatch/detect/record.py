@@ -7,6 +7,7 @@ Left to `console`: words and pictures.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy.typing as npt
 
 from stillwatch.detect.campaign import Group
 from stillwatch.detect.conduct import hit_mask
+from stillwatch.detect.explain import MARGIN
+from stillwatch.detect.families import fits_in
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.stats.bets import bernoulli_bet
 from stillwatch.terms.event import EventArray
@@ -21,6 +24,7 @@ from stillwatch.terms.verdict import AccountVerdict, Campaign, Evidence
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 MEMBER_NATS: Final = float(np.log(100.0))
 """Nats of own evidence that a linked account needs to be a member; one that was not linked needs them over and
@@ -29,9 +33,21 @@ CLOSEST: Final = 20
 """Honest accounts that are shown because they came closest."""
 
 
-def campaign_record(people: Population, concerned: EventArray, group: Group, families: tuple[str, ...], accused: bool) -> Campaign:
-    """Return the campaign that a group stands for, its members strongest first."""
-    rows, own, harvest = _members(people, concerned, group)
+def campaign_record(
+    people: Population, concerned: EventArray, group: Group, families: Mapping[str, BoolArray], accused: bool
+) -> Campaign:
+    """Return the campaign that a group stands for, its members strongest first.
+
+    Args:
+        people: The population.
+        concerned: Events of all who carried the content of any candidate.
+        group: The candidates that are about the same accounts.
+        families: Infrastructure families that tie the linked members, and which of them.
+        accused: Whether e-BH granted it.
+    """
+    rows, own, harvests = _members(people, concerned, group)
+    fits = fits_in(people, rows, group.rows, dict(families))
+    rows, own = rows[fits], own[fits]
     mine = concerned[np.isin(people.find(concerned["account"]), rows)]
     order = np.lexsort((rows, -own))
     accounts = people.roll["account"][rows[order]]
@@ -39,7 +55,7 @@ def campaign_record(people: Population, concerned: EventArray, group: Group, fam
         id=_name(people.roll["account"][group.rows]),
         accounts=tuple(int(a) for a in accounts),
         account_log_e=tuple(round(float(e), 3) for e in own[order]),
-        families=families,
+        families=("content" if group.by_content else "work", *families),
         log_e=round(group.log_e, 4),
         evidence=group.strongest.evidence,
         accused=accused,
@@ -48,14 +64,14 @@ def campaign_record(people: Population, concerned: EventArray, group: Group, fam
         last_seen=float(mine["time"].max()) if len(mine) else 0.0,
         tokens_in=int(mine["tokens_in"].clip(0).sum()),
         tokens_out=int(mine["tokens_out"].clip(0).sum()),
-        harvest=harvest,
+        harvest=int(harvests[fits].sum()),
     )
 
 
-def _members(people: Population, concerned: EventArray, group: Group) -> tuple[IntArray, FloatArray, int]:
-    """Return (rows, nats of each account's own part, requests that carried the content)."""
+def _members(people: Population, concerned: EventArray, group: Group) -> tuple[IntArray, FloatArray, IntArray]:
+    """Return (rows, nats of each account's own part, each account's requests that carried the content)."""
     if not group.by_content:
-        return group.rows, np.zeros(len(group.rows)), 0
+        return group.rows, np.zeros(len(group.rows)), np.zeros(len(group.rows), np.int64)
     keys: dict[str, npt.NDArray[np.uint64]] = {}
     for part in group.parts:
         for kind, values in part.candidate.keys.items():
@@ -66,12 +82,12 @@ def _members(people: Population, concerned: EventArray, group: Group) -> tuple[I
     hits = np.bincount(row[hit], minlength=len(people.roll))
     linked = np.zeros(len(people.roll), bool)
     linked[group.rows] = True
-    rate = _outside_rate(people, hits, total, linked)
+    rate = min(MARGIN * _outside_rate(people, hits, total, linked), 0.9)
     own = np.asarray(bernoulli_bet(hits, np.maximum(total, hits), rate))
     bar = np.where(linked, MEMBER_NATS, MEMBER_NATS + np.log(people.n_holders))
     member = (hits >= 2) & (own >= bar)
     rows = np.flatnonzero(member)
-    return rows, own[rows], int(hits[rows].sum())
+    return rows, own[rows], hits[rows]
 
 
 def _outside_rate(people: Population, hits: IntArray, total: IntArray, linked: npt.NDArray[np.bool_]) -> float:

@@ -1,0 +1,105 @@
+# Every target sets up what it needs. Needed beforehand: Python 3.11 to 3.14 with venv, git, make.
+#   make run [SEED=7]    scan packaged traffic, live; then say what to open and try
+#   make test            the test suite; peers that are absent are skipped by name
+#   make check           lint, types, rooms, house rules, docs
+#   make help            all targets
+PYTHON ?= python3
+SEED ?= 1
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+UPGRADE ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install -qq --require-hashes --only-binary :all:
+PYVER := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+SUPPORTED := 3.11 3.12 3.13 3.14
+MADE := $(VENV)/.made-$(PYVER)
+ifeq ($(origin PYTHON),file)
+# Nobody named a Python: stay with the one that the environment was made with.
+MADE := $(firstword $(wildcard $(VENV)/.made-*) $(MADE))
+endif
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+UV := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test test-torch check lint format docs bench lab lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---- environment: each stamp is remade only when what it was made from changed ----
+
+$(MADE):
+	@case " $(SUPPORTED) " in *" $(PYVER) "*) ;; *) \
+		echo "$(PYTHON) is Python '$(PYVER)'; Stillwatch needs one of: $(SUPPORTED)." >&2; \
+		echo "Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1;; esac
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(RUN): $(MADE) requirements/build.txt requirements/run.txt pyproject.toml
+	@echo "installing Stillwatch and what it needs into $(VENV) ..."
+	@$(PIP) -r requirements/build.txt
+	@$(PIP) -r requirements/run.txt
+	@$(PY) -m pip --no-input install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUN) requirements/dev.txt
+	@echo "installing the tools that tests and checks need into $(VENV) ..."
+	@$(PIP) -r requirements/dev.txt
+	@touch $@
+
+# ---- the product ----
+
+run: $(RUN) ## scan packaged traffic and say what to open; SEED=n draws other traffic
+	@$(BIN)/stillwatch demo --seed $(SEED)
+
+lab: $(RUN) ## compose packaged traffic and print its table; SEED=n
+	@$(BIN)/stillwatch lab traffic --seed $(SEED)
+
+bench: $(DEV) ## detection table, throughput; BENCH_ARGS=...
+	@$(PY) -m bench --seed $(SEED) $(BENCH_ARGS)
+
+# ---- tests and checks ----
+
+test: $(DEV) ## run the tests; PYTEST_ARGS="-k name"
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+test-torch: $(RUN) ## tests that need torch
+	@echo "test-torch: skipped, nothing here needs torch yet (rooms engines/ and suspects/ are absent)"
+
+lint: $(DEV) ## ruff, formatting, types, rooms
+	@$(BIN)/ruff check src tools tests bench
+	@$(BIN)/ruff format --check src tools tests bench
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+check: lint ## lint, then each rule of the house, then the docs
+	@$(PY) -m tools.gates
+
+format: $(DEV) ## put source into shape
+	@$(BIN)/ruff check --fix-only --quiet src tools tests bench
+	@$(BIN)/ruff format src tools tests bench
+
+docs: $(DEV) ## write the reference pages that are made from code, then test the docs
+	@$(PY) -m tools.gates --write
+	@$(PY) -m pytest tests/docs $(PYTEST_ARGS)
+
+# ---- upkeep ----
+
+lock: $(MADE) ## resolve requirements/*.txt again; UPGRADE=--upgrade takes newer releases
+	@$(PIP) -r requirements/lock.txt
+	@$(UV) $(UPGRADE) pyproject.toml -o requirements/run.txt
+	@$(UV) $(UPGRADE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	@$(UV) $(UPGRADE) --group build -o requirements/build.txt
+	@$(UV) $(UPGRADE) --group lock -o requirements/lock.txt
+
+clean: ## remove the environment and caches
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What keeps the repository true; nothing here is installed with the package."""
