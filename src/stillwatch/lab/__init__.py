@@ -1,0 +1,1 @@
+"""The lab: traffic composed from real texts, timings and networks; an edge."""
