@@ -4,7 +4,10 @@ In: `--n` requests of about 370 characters, seeded; or prompts from the folder t
 Out: requests/s in batches (median of 5 runs), microseconds for one request alone, bytes a row.
 Gate: a row has at most 512 bytes of sketch. Recorded: the times.
 
-Run: python -m bench.bench_sketch [--n 20000] [--batch 2000] [--seed 7] [--json]
+`--system` sets what comes before each: a `short` line, one `long` text, or `slots`: that text with slots
+filled anew in each request, so that nothing of it is remembered.
+
+Run: python -m bench.bench_sketch [--n 20000] [--batch 2000] [--seed 7] [--system short] [--json]
 """
 
 import argparse
@@ -24,6 +27,11 @@ from stillwatch.terms.exchange import Exchange, Message
 RUNS = 5
 AGENTS = ("OpenAI/Python 3.1.0", "AsyncAnthropic/Python 2.12.0", "python-requests/2.32.0", "curl/8.5.0")
 MODELS = ("large-1", "small-1")
+LONG_SYSTEM = (
+    "You are {}, who works for a firm of some forty people and answers letters from its customers. "
+    "Read each letter twice, name what is asked for, and answer every question in the order it was put. "
+    "Say so where you do not know. Keep to the tone of the letter and sign with your name and the day, {}.\n"
+)
 
 
 def synthetic_prompts(rng: random.Random, n: int) -> list[str]:
@@ -51,8 +59,19 @@ def real_prompts(folder: Path, n: int) -> list[str]:
     return (prompts * (1 + n // len(prompts)))[:n]
 
 
-def exchanges(rng: random.Random, prompts: list[str]) -> list[Exchange]:
+def system_texts(rng: random.Random, kind: str, n: int) -> list[str]:
+    """Return the system text of each of `n` requests: `short`, `long` or `slots`."""
+    if kind == "short":
+        return ["You are a helpful assistant."] * n
+    if kind == "long":
+        return [5 * LONG_SYSTEM.format("Ann", "Monday")] * n
+    names = ["".join(rng.choices("aeioulmnrst", k=8)) for _ in range(n)]
+    return [5 * LONG_SYSTEM.format(name, f"day {number}") for number, name in enumerate(names)]
+
+
+def exchanges(rng: random.Random, prompts: list[str], system: str) -> list[Exchange]:
     """Return one exchange for each prompt: an answer, an account, an address, a client and parameters."""
+    systems = system_texts(rng, system, len(prompts))
     return [
         Exchange(
             time=1.76e9 + 10 * number,
@@ -68,7 +87,7 @@ def exchanges(rng: random.Random, prompts: list[str]) -> list[Exchange]:
             model=rng.choice(MODELS),
             endpoint="chat",
             parameters={"temperature": rng.choice((0.0, 0.7, 1.0)), "max_tokens": 1024},
-            messages=(Message(role="system", text="You are a helpful assistant."), Message(role="user", text=prompt)),
+            messages=(Message(role="system", text=systems[number]), Message(role="user", text=prompt)),
             answer=prompts[number - 1] + prompt,
             tokens_in=len(prompt) // 4,
             tokens_out=200,
@@ -113,15 +132,17 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--system", choices=("short", "long", "slots"), default="short")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     rng = random.Random(given.seed)
     folder = os.environ.get("STILLWATCH_DATA")
     prompts = real_prompts(Path(folder), given.n) if folder else synthetic_prompts(rng, given.n)
-    figures = measure(exchanges(rng, prompts), given.batch)
+    figures = measure(exchanges(rng, prompts, given.system), given.batch)
     assert figures["sketch_bytes"] <= 512
     if given.json:
-        print(json.dumps({"source": "real" if folder else "synthetic", "seed": given.seed, **figures}))
+        source = "real" if folder else "synthetic"
+        print(json.dumps({"source": source, "seed": given.seed, "system": given.system, **figures}))
         return
     for name, value in figures.items():
         print(f"{name:28} {value}")

@@ -43,6 +43,7 @@ def random_events(seed: int, n: int = 400) -> EventArray:
     events["sketch"]["projection"] = rng.integers(-128, 128, (n, 64))
     events["sketch"]["style"] = rng.integers(0, 256, (n, 8))
     events["sketch"]["anchors"] = np.where(rng.random((n, 16)) < 0.3, 0, _distinct_rows(rng, n))
+    events["sketch"]["system_anchors"] = np.where(rng.random((n, 8)) < 0.3, 0, _distinct_rows(rng, n)[:, 8:])
     return events
 
 
@@ -105,6 +106,6 @@ def test_answers_do_not_depend_on_the_number_of_passes(stores: Both, monkeypatch
     store, fake = stores
     monkeypatch.setattr(answers, "_STATE_BYTES", 3 * store._engine.caps.memory_bytes // 400)
     assert store._passes(store._within(WINDOWS[0]), 1) > 1
-    query = SharedQuery(window=WINDOWS[0], kinds=("anchor", "network"))
+    query = SharedQuery(window=WINDOWS[0], kinds=("anchor", "network", "system_anchor"))
     np.testing.assert_array_equal(store.shared_keys(query), fake.shared_keys(query))
     np.testing.assert_array_equal(store.rollup(WINDOWS[0]), fake.rollup(WINDOWS[0]))

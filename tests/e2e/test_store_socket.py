@@ -31,6 +31,7 @@ def events(seed: int = 0, n: int = 5000) -> EventArray:
     for name in ("account", "organisation", "payment", "network", "sdk"):
         made[name] = rng.integers(1 if name == "account" else 0, 60, n)
     made["sketch"]["anchors"] = rng.integers(0, 900, n)[:, None] * 16 + np.arange(16)
+    made["sketch"]["system_anchors"] = rng.integers(1, 300, n)[:, None] * 8 + np.arange(8)
     made["sketch"]["content"] = rng.integers(1, 1000, n)
     return made
 

@@ -42,6 +42,7 @@ MEANINGS = {
     "sketch.content": "Keyed hash of the whole request.",
     "sketch.projection": "Likeness projection: near requests have near vectors.",
     "sketch.system": "Keyed hash of the system prompt.",
+    "sketch.system_anchors": "Bottom-k shingle hashes of the system prompt, ascending; 0 fills up.",
     "sketch.tools": "Keyed hash of the tool schemas.",
     "sketch.style": "Style of writing, eight coarse measures.",
     "sketch.asks": "What is asked for beyond an answer; a sum of bits.",

@@ -2,14 +2,16 @@
 
 In: a `KeyRing` and an epoch. Out: `EpochHasher`.
 Cost: 2 ms to build; at most 65,536 remembered strings a purpose, none longer than 128 characters.
+Left to `systems`: what a system text comes to.
 """
 
+import hashlib
 from typing import Final
 
 from stillwatch.sketch.asks import derive_ask_table
 from stillwatch.sketch.images import derive_image_key
 from stillwatch.sketch.keys import KeyRing, hash_bytes
-from stillwatch.sketch.textkeys import derive_text_keys
+from stillwatch.sketch.textkeys import derive_system_keys, derive_text_keys
 
 REMEMBERED: Final = 65_536
 LONGEST_REMEMBERED: Final = 128
@@ -48,10 +50,14 @@ class EpochHasher:
         self.epoch = epoch
         self.by_purpose = {purpose: Remembered(keys.subkey(purpose)) for purpose in PURPOSES}
         self.text = derive_text_keys(keys)
+        self.system_text = derive_system_keys(keys, self.text)
+        self.systems: dict[bytes, tuple[int, bytes]] = {}
+        """Keyed digest of a system text -> its hash and its anchors, filled and bounded by `systems`."""
         self.asks = derive_ask_table(self.text)
         self.image = derive_image_key(keys)
         self._answer = keys.subkey("answer")
         self._system = keys.subkey("system")
+        self._seen_system = keys.subkey("system.seen")
 
     def answer(self, text: bytes) -> int:
         """Return the hash of an answer, white space aside; the same whether issued or carried back."""
@@ -60,3 +66,7 @@ class EpochHasher:
     def system(self, text: bytes) -> int:
         """Return the hash of a system prompt, white space and digits (dates, counters) aside."""
         return (hash_bytes(self._system, text.translate(None, _BLANKS_AND_DIGITS)) or 1) if text else 0
+
+    def seen_system(self, text: bytes) -> bytes:
+        """Return the 16-byte keyed digest under which a system text is remembered; in memory only."""
+        return hashlib.blake2b(text, key=self._seen_system, digest_size=16).digest()

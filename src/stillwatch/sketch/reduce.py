@@ -23,6 +23,7 @@ from stillwatch.sketch.newest import Newest, newest
 from stillwatch.sketch.parameters import canonical, parameter_asks
 from stillwatch.sketch.siphash import U64
 from stillwatch.sketch.sketches import prepare, sketch_texts
+from stillwatch.sketch.systems import fill_systems
 from stillwatch.terms.event import ENDPOINTS, FINISHES, N_CHAIN, N_IMAGES, EventArray, empty_events
 from stillwatch.terms.exchange import Exchange
 
@@ -158,9 +159,8 @@ class Reducer:
     ) -> None:
         sketch = events["sketch"]
         sketch["issued"] = _u64(map(hasher.answer, answers))
+        fill_systems(sketch, [part.system for part in parts], hasher)
         for row, part in enumerate(parts):
-            if part.system:
-                sketch["system"][row] = hasher.system(part.system.encode("utf-8", "surrogatepass"))
             if part.answers:
                 carried = [hasher.answer(text.encode("utf-8", "surrogatepass")) for text in part.answers[-N_CHAIN:]]
                 sketch["chain"][row, : len(carried)] = carried

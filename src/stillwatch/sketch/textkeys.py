@@ -4,7 +4,7 @@ In: `EpochKeys`. Out: `TextKeys`: SipHash keys, odd multipliers, and the keyed t
 Cost: about 45 KB and 2 ms an epoch. Never kept on disk.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -44,17 +44,26 @@ class TextKeys:
 
 def derive_text_keys(keys: EpochKeys) -> TextKeys:
     """Return the text keys of one epoch; the same epoch always gives the same."""
-
-    def odd(purpose: str, n: int) -> U64:
-        return np.frombuffer(keys.stream(purpose, 8 * n), "<u8").astype(np.uint64) | np.uint64(1)
-
     return TextKeys(
         token=SipKey.from_bytes(keys.subkey("text.token")),
         final=SipKey.from_bytes(keys.subkey("text.final")),
         layout=SipKey.from_bytes(keys.subkey("text.layout")),
-        shingle=odd("text.shingle", SHINGLE),
-        edge=odd("text.edge", EDGE),
-        phrase=odd("text.phrase", PHRASE),
-        place=odd("text.place", HEAD_TOKENS + TAIL_TOKENS),
-        salt=odd("text.projection", 4),
+        shingle=_odd(keys, "text.shingle", SHINGLE),
+        edge=_odd(keys, "text.edge", EDGE),
+        phrase=_odd(keys, "text.phrase", PHRASE),
+        place=_odd(keys, "text.place", HEAD_TOKENS + TAIL_TOKENS),
+        salt=_odd(keys, "text.projection", 4),
     )
+
+
+def derive_system_keys(keys: EpochKeys, text: TextKeys) -> TextKeys:
+    """Return `text` with other keys for tokens and shingles: system anchors and a user's anchors never mix."""
+    return replace(
+        text,
+        token=SipKey.from_bytes(keys.subkey("system.token")),
+        shingle=_odd(keys, "system.shingle", SHINGLE),
+    )
+
+
+def _odd(keys: EpochKeys, purpose: str, n: int) -> U64:
+    return np.frombuffer(keys.stream(purpose, 8 * n), "<u8").astype(np.uint64) | np.uint64(1)

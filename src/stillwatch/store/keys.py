@@ -7,7 +7,7 @@ A key of 0 means that the source did not say and is never shared. Left to `quest
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.terms.event import EventArray
+from stillwatch.terms.event import SKETCH_DTYPE, EventArray
 from stillwatch.terms.ports import kind_index
 
 U64 = npt.NDArray[np.uint64]
@@ -15,13 +15,15 @@ U64 = npt.NDArray[np.uint64]
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _SKETCH_KINDS = ("head", "tail", "skeleton", "system", "tools", "content")
+_LISTS = {"anchor": "anchors", "system_anchor": "system_anchors"}
+"""Kinds of which one event carries several keys -> the column of the sketch that lists them."""
 
 
 def key_expression(kind: str, part: str = "") -> str:
     """Return the SQL whose value is the key, one row a key.
 
     Args:
-        kind: One of `KEY_KINDS`; `anchor` gives one row an anchor.
+        kind: One of `KEY_KINDS`; `anchor` and `system_anchor` give one row an anchor.
         part: Condition on `x` that narrows to some of the keys. It is applied to the list before it
             is unfolded, which spares copying the other columns for each anchor that is left out.
 
@@ -30,13 +32,13 @@ def key_expression(kind: str, part: str = "") -> str:
     """
     kind_index(kind)
     condition = f"x != 0 AND {part}" if part else "x != 0"
-    keys = "`anchors`" if kind == "anchor" else f"[`{kind}`]"
+    keys = f"`{_LISTS[kind]}`" if kind in _LISTS else f"[`{kind}`]"
     return f"arrayJoin(arrayFilter(x -> {condition}, {keys}))"
 
 
 def keys_per_event(kind: str) -> int:
     """Return how many keys of this kind one event carries at most."""
-    return 16 if kind == "anchor" else 1
+    return int(SKETCH_DTYPE[_LISTS[kind]].shape[0]) if kind in _LISTS else 1
 
 
 def event_keys(events: EventArray, kind: str) -> tuple[npt.NDArray[np.intp], U64]:
@@ -50,8 +52,8 @@ def event_keys(events: EventArray, kind: str) -> tuple[npt.NDArray[np.intp], U64
         Row of the event and the key it carries, both of shape (n_keys,); keys of 0 are left out.
     """
     kind_index(kind)
-    if kind == "anchor":
-        values = np.ascontiguousarray(events["sketch"]["anchors"])
+    if kind in _LISTS:
+        values = np.ascontiguousarray(events["sketch"][_LISTS[kind]])
         rows, places = np.nonzero(values)
         return rows, values[rows, places]
     if kind == "client":

@@ -1,6 +1,6 @@
 """The journal in memory, for tests and for scans that fit: the same answers, in NumPy alone.
 
-In: an `EventArray`. Out: the answers of `EventSource`. Cost: 510 bytes an event, and while it
+In: an `EventArray`. Out: the answers of `EventSource`. Cost: 536 bytes an event, and while it
 answers up to 100 bytes for each key an event carries. Left to `clickhouse`: more than that.
 """
 

@@ -4,7 +4,7 @@ In memory events travel in batches, one NumPy row each (`EVENT_DTYPE`); `Event` 
 names, for JSON, for the gateway and for people. Hashes are 64-bit, keyed and bound to a key epoch;
 0 stands for "the source did not say". A sketch is pseudonymous, not anonymous: whoever holds the
 key can test a guess against it.
-Cost: 510 bytes a row. Left to `sketch`: computing it. Left to `store`: keeping it.
+Cost: 536 bytes a row (`EVENT_DTYPE.itemsize`). Left to `sketch`: computing it. Left to `store`: keeping it.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 EVENT_VERSION: Final = 1
 N_ANCHORS: Final = 16
+N_SYSTEM_ANCHORS: Final = 8
 N_PROJECTION: Final = 64
 N_CHAIN: Final = 8
 N_IMAGES: Final = 2
@@ -37,6 +38,7 @@ SKETCH_DTYPE: Final = np.dtype(
         ("content", "<u8"),
         ("projection", "i1", (N_PROJECTION,)),
         ("system", "<u8"),
+        ("system_anchors", "<u8", (N_SYSTEM_ANCHORS,)),
         ("tools", "<u8"),
         ("style", "u1", (8,)),
         ("asks", "<u2"),

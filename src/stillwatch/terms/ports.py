@@ -2,7 +2,7 @@
 
 In: a `Window` of event time and, for shared keys, a `SharedQuery`. Out: structured NumPy arrays in
 a fixed order, so that two stores holding the same events give equal bytes.
-Cost: 58 bytes a carrier, 21 bytes a key, 184 bytes an account. Left to `store`: answering.
+Cost: 49 bytes a carrier, 21 bytes a key, 168 bytes an account. Left to `store`: answering.
 """
 
 import math
@@ -18,9 +18,10 @@ from stillwatch.terms.event import ASKS, EventArray
 
 KEY_KINDS: Final = (
     "anchor", "head", "tail", "skeleton", "system", "tools", "payment", "network", "client", "content",
+    "system_anchor",
 )  # fmt: skip
 """What accounts may share. The index is the `kind` of every answer; `client` joins SDK, TLS and parameters."""
-CONTENT_KINDS: Final = ("anchor", "head", "tail", "skeleton", "system", "tools", "content")
+CONTENT_KINDS: Final = ("anchor", "head", "tail", "skeleton", "system", "tools", "content", "system_anchor")
 """Kinds that are read from the request itself; the others are infrastructure."""
 SECONDS_PER_DAY: Final = 86_400.0
 

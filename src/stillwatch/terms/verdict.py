@@ -39,7 +39,7 @@ class Campaign:
     account_log_e: tuple[float, ...]
     """Evidence for each member's own part in the campaign, nats, same order."""
     families: tuple[str, ...]
-    """Edge families that link the members: `content`, `payment`, `network`, `client`, `timing`."""
+    """Edge families that link the members: `content`, `payment`, `network`, `client`, `timing`, `work`."""
     log_e: float
     """The campaign's evidence: the least over the honest explanations, nats."""
     evidence: tuple[Evidence, ...]

@@ -16,6 +16,9 @@ TEXT = st.one_of(
         st.sampled_from("step by rubric <think> naïve 你好 12 - # . ? \n the rewrite".split(" ")), max_size=300
     ).map(" ".join),
 )
+SYSTEM = st.builds(Message, role=st.sampled_from(["system", "developer"]),
+                   text=st.sampled_from(["Be brief.", "Be brief. " * 40, "Today is 1 May."]))  # fmt: skip
+"""System texts repeat, so that rows are made from what is remembered too."""
 EXCHANGES = st.builds(
     Exchange,
     time=st.sampled_from([NOON, NOON + EPOCH_SECONDS, NOON + 0.6 * EPOCH_SECONDS]),
@@ -24,7 +27,8 @@ EXCHANGES = st.builds(
     agent=st.sampled_from(["", "OpenAI/Python 3.1", "curl/8"]),
     parameters=st.dictionaries(st.sampled_from(["n", "seed", "logprobs"]), st.sampled_from([0, 1.0, True, "x"])),
     messages=st.lists(
-        st.builds(Message, role=st.sampled_from(["system", "user", "assistant", "tool"]), text=TEXT), max_size=5
+        SYSTEM | st.builds(Message, role=st.sampled_from(["system", "user", "assistant", "tool"]), text=TEXT),
+        max_size=5,
     ).map(tuple),
     answer=TEXT,
 )

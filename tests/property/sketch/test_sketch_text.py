@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 from stillwatch.sketch.anchors import bottom_k, content, edges, shingles
 from stillwatch.sketch.keys import KeyRing
 from stillwatch.sketch.text import normalise, tokenise
-from stillwatch.sketch.textkeys import derive_text_keys
+from stillwatch.sketch.textkeys import derive_system_keys, derive_text_keys
+from stillwatch.terms.event import N_SYSTEM_ANCHORS
+from stillwatch.terms.exchange import Exchange, Message
 from tests.unit.sketch import scalar
+from tests.unit.sketch.made import NOON, reducer
 
-KEYS = derive_text_keys(KeyRing(bytes(range(32))).for_epoch(227))
+EPOCH = KeyRing(bytes(range(32))).for_epoch(227)
+KEYS = derive_text_keys(EPOCH)
+SYSTEM_KEYS = derive_system_keys(EPOCH, KEYS)
 WORDS = st.sampled_from(
     [
         "a",
@@ -62,6 +67,16 @@ def test_anchors_are_the_sixteen_least_distinct_shingles(texts: list[str]) -> No
     for row in range(len(texts)):
         hashes = found.hashes[found.offsets[row] : found.offsets[row + 1]].tolist()
         assert got[row].tolist() == scalar.anchors(hashes, KEYS.shingle.tolist())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(TEXTS, max_size=6))
+def test_system_anchors_are_the_eight_least_shingles_under_their_own_keys(texts: list[str]) -> None:
+    exchanges = [Exchange(time=NOON, account="a", messages=(Message(role="system", text=text),)) for text in texts]
+    got = reducer().reduce(exchanges)["sketch"]["system_anchors"]
+    for row, text in enumerate(texts):
+        hashes = [scalar.siphash(SYSTEM_KEYS.token, token) for token in scalar.tokens(normalise(text))]
+        assert got[row].tolist() == scalar.anchors(hashes, SYSTEM_KEYS.shingle.tolist())[:N_SYSTEM_ANCHORS]
 
 
 @given(st.lists(st.integers(0, 400), max_size=8), st.integers(0, 2**32), st.sampled_from([3, 60, 10**6]))
