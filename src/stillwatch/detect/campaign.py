@@ -24,6 +24,8 @@ OVERLAP: Final = 0.4
 """Two candidates are one campaign when this share of the smaller is in the other."""
 SINGLE_FAMILY: Final = 10.0
 """A campaign linked by content alone must pass at q divided by this."""
+CONVINCING: Final = float(np.log(1000.0))
+"""Nats above which a merged part adds its accounts and keys to the campaign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,23 @@ class Group:
     """Candidates that are about the same accounts: one hypothesis."""
 
     parts: tuple[Tested, ...]
+    """The strongest first; the others overlap with it."""
+
+    @property
+    def convincing(self) -> tuple[Tested, ...]:
+        """The first part and those others that would convince by themselves: only they name members."""
+        return (self.parts[0], *(part for part in self.parts[1:] if part.log_e >= CONVINCING))
+
+    @property
+    def tied(self) -> IntArray:
+        """Accounts of the convincing parts that infrastructure linked, ascending; often none."""
+        rows = [part.candidate.rows for part in self.convincing if part.candidate.origin == "infrastructure"]
+        return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
 
     @property
     def rows(self) -> IntArray:
-        """Accounts of all parts, ascending."""
-        return np.unique(np.concatenate([part.candidate.rows for part in self.parts]))
+        """Accounts of the convincing parts, ascending."""
+        return np.unique(np.concatenate([part.candidate.rows for part in self.convincing]))
 
     @property
     def log_e(self) -> float:
@@ -62,21 +76,17 @@ class Group:
 
     @property
     def by_content(self) -> bool:
-        """Whether any part was linked by content."""
-        return any(part.candidate.origin == "content" for part in self.parts)
+        """Whether any convincing part was linked by content."""
+        return any(part.candidate.origin == "content" for part in self.convincing)
 
 
 def merge(tested: list[Tested]) -> list[Group]:
-    """Join candidates of overlapping membership, the strongest first.
-
-    Content is joined with content and infrastructure with infrastructure: what a queue shows and
-    what a payer shows are different hypotheses, even about the same accounts.
-    """
+    """Join candidates of overlapping membership into one hypothesis, the strongest first."""
     left = sorted(tested, key=lambda item: -item.log_e)
     groups: list[list[Tested]] = []
     for item in left:
         for group in groups:
-            if group[0].candidate.origin == item.candidate.origin and any(_overlap(item, other) >= OVERLAP for other in group):
+            if _overlap(item, group[0]) >= OVERLAP:
                 group.append(item)
                 break
         else:

@@ -5,7 +5,7 @@ linked. Nothing here decides; a candidate is a question that `explain` answers o
 Cost: one shared-key query a fold. Left to `explain`: honest reasons for what is shared.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,14 +14,17 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from stillwatch.detect.config import DetectConfig
+from stillwatch.detect.explain import MARGIN
+from stillwatch.detect.hits import hit_mask
 from stillwatch.detect.linkage import Links, link_keys, members_of
 from stillwatch.detect.population import Population
+from stillwatch.stats.bets import bernoulli_bet
 from stillwatch.terms.ports import CarrierArray, EventSource, SharedQuery, Window, kind_index
 
 IntArray = npt.NDArray[np.int64]
 KeyArray = npt.NDArray[np.uint64]
 
-LINK_KINDS: Final = ("anchor", "head", "tail", "system")
+LINK_KINDS: Final = ("anchor", "head", "tail", "system", "system_anchor")
 """Content kinds that may link; layout and tools are too common to."""
 LIFT: Final = 20.0
 """A key stays in a block when members carry it this many times as often as others do."""
@@ -29,6 +32,8 @@ MIN_CARRIERS: Final = 3
 """... and when at least so many members carry it,"""
 LEAST_PART: Final = 0.05
 """... and at least this share of them: text of single tasks is not what ties a block."""
+PRUNE_NATS: Final = float(np.log(100.0))
+"""Nats, on the fold it was linked on, that an account needs to stay in a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,40 @@ def content_candidates(source: EventSource, people: Population, window: Window, 
     names, key = np.unique(tagged, return_inverse=True)
     rows = people.find(carriers["account"])
     links = _by_holder(key.astype(np.int64), people.holder[rows], carriers["contents"].astype(np.int64), people.n_holders)
-    out = []
+    drafts = []
     for group in link_keys(links):
         holders = members_of(links, group, min_holders=config.min_holders)
         if len(holders):
             kept = _lifted(links, group, holders)
             mine = np.isin(key, kept) & np.isin(people.holder[rows], holders)
             if mine.any():
-                out.append(Candidate("content", int(window.fold or 0), np.unique(rows[mine]), _by_kind(names, carriers, key, kept)))
+                drafts.append(Candidate("content", int(window.fold or 0), np.unique(rows[mine]), _by_kind(names, carriers, key, kept)))
+    pruned = _pruned(source, people, window, drafts)
+    return [draft for draft in pruned if len(np.unique(people.holder[draft.rows])) >= config.min_holders]
+
+
+def _pruned(source: EventSource, people: Population, window: Window, drafts: list[Candidate]) -> list[Candidate]:
+    """Keep the accounts that carry a block's keys, on the fold it was linked on, well beyond the usual.
+
+    Whoever used a popular phrase once would otherwise be tested, and dilute or lend its ties to a
+    block of people who merely like that phrase.
+    """
+    if not drafts:
+        return []
+    roll = source.rollup(window)
+    everyone = float(roll["n_requests"].sum())
+    rows = np.unique(np.concatenate([draft.rows for draft in drafts]))
+    events = source.events(people.roll["account"][rows], window)
+    index = np.searchsorted(rows, people.find(events["account"]))
+    total = np.bincount(index, minlength=len(rows))
+    out = []
+    for draft in drafts:
+        hits = np.bincount(index[hit_mask(events, draft.keys)], minlength=len(rows))
+        linked = np.isin(rows, draft.rows)
+        others = max(everyone - float(total[linked].sum()), 1.0)
+        rate = MARGIN * (float(hits[~linked].sum()) + 1.0) / (others + 2.0)
+        own = np.asarray(bernoulli_bet(hits, total, min(max(rate, 1e-5), 0.9)))
+        out.append(replace(draft, rows=rows[linked & (own >= PRUNE_NATS)]))
     return out
 
 
@@ -128,9 +159,15 @@ def infrastructure_candidates(people: Population, config: DetectConfig) -> list[
     _, label = connected_components(graph, directed=False)
     out = []
     for rows in _groups(label):
-        if len(np.unique(people.holder[rows])) >= config.min_holders:
+        if len(np.unique(people.holder[rows])) >= config.min_holders and not _one_payer(roll["payment"][rows]):
             out.append(Candidate("infrastructure", -1, rows, {}))
     return out
+
+
+def _one_payer(payment: KeyArray) -> bool:
+    """Return whether one token pays for all whose payer is known: a customer, not a candidate."""
+    _, counts = np.unique(payment[payment != 0], return_counts=True)
+    return len(counts) == 1
 
 
 def _star(value: npt.NDArray[np.uint64]) -> tuple[IntArray, IntArray]:
@@ -145,10 +182,3 @@ def _groups(label: IntArray) -> list[IntArray]:
     cuts = np.flatnonzero(np.diff(label[order])) + 1
     return [np.sort(part) for part in np.split(order, cuts) if len(part) > 1]
 
-
-def explained(block: Candidate, others: list[Candidate]) -> bool:
-    """Return whether half of an infrastructure block is already in one block that shares content.
-
-    Its accounts are then judged there, with more to go by, and need not be asked about twice.
-    """
-    return any(len(np.intersect1d(block.rows, other.rows)) * 2 >= len(block.rows) for other in others)

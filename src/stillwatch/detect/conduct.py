@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stillwatch.detect.candidates import Candidate
 from stillwatch.detect.explain import Conduct, Outside, Paying
+from stillwatch.detect.hits import hit_mask
 from stillwatch.detect.habit import HabitTable, likeness_ranks
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.terms.event import EventArray
@@ -26,17 +27,6 @@ SESSIONS_PER_ACCOUNT: Final = 16
 """Sessions of an account that likeness looks at; more would only sharpen heavy accounts."""
 NEIGHBOURS: Final = 80
 """Outside accounts are compared within groups of about this many with like subjects."""
-
-
-def hit_mask(events: EventArray, keys: Mapping[str, UIntArray]) -> BoolArray:
-    """Return which events carry any of a block's keys, shape (n,)."""
-    sketch = events["sketch"]
-    hit = np.zeros(len(events), bool)
-    for kind, wanted in keys.items():
-        field = "anchors" if kind == "anchor" else kind
-        found = np.isin(sketch[field], wanted)
-        hit |= found.any(axis=1) if found.ndim == 2 else found
-    return hit
 
 
 def openings(events: EventArray) -> BoolArray:

@@ -24,6 +24,12 @@ MIN_LOG_ODDS: Final = float(np.log(12.0))
 """Least smoothed log odds ratio between two keys' holders that links them."""
 MIN_OVERLAP: Final = 4
 """Fewest holders two keys must share to be linked."""
+PASSES: Final = 20
+"""Passes of label spreading at most; it settles in a handful."""
+MIN_JACCARD: Final = 0.05
+"""Least Jaccard likeness of two keys' holders: a rare phrase must not bridge two large blocks."""
+REJOIN_JACCARD: Final = 0.07
+"""Least Jaccard likeness of the holders of two communities of keys that makes them one block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ def link_keys(links: Links) -> list[IntArray]:
     )
     carried.data[:] = 1.0
     unique, inverse = _distinct_rows(carried)
-    labels = _components(unique, links.n_holders)[inverse]
+    parts = _communities(_tied_keys(unique, links.n_holders, MIN_JACCARD), np.bincount(inverse))
+    labels = _rejoined(unique, parts, links.n_holders)[inverse]
     order = np.argsort(labels, kind="stable")
     cuts = np.flatnonzero(np.diff(labels[order])) + 1
     return [np.asarray(part, np.int64) for part in np.split(order, cuts)]
@@ -69,7 +76,8 @@ def _distinct_rows(carried: sparse.csr_matrix) -> tuple[sparse.csr_matrix, IntAr
     return carried[first], inverse
 
 
-def _components(rows: sparse.csr_matrix, n_holders: int) -> IntArray:
+def _tied_keys(rows: sparse.csr_matrix, n_holders: int, likeness: float) -> sparse.csr_matrix:
+    """Return the graph of rows (keys, or groups of them) with tied holders, weighted by the holders shared."""
     size = np.asarray(rows.sum(axis=1)).ravel()
     shared = (rows @ rows.T).tocoo()
     pair = shared.row < shared.col
@@ -77,10 +85,46 @@ def _components(rows: sparse.csr_matrix, n_holders: int) -> IntArray:
     only_left, only_right = size[left] - both, size[right] - both
     neither = n_holders - size[left] - only_right
     odds = np.log((both + 0.5) * (neither + 0.5)) - np.log((only_left + 0.5) * (only_right + 0.5))
-    joined = (both >= MIN_OVERLAP) & (odds >= MIN_LOG_ODDS)
-    graph = sparse.coo_matrix((np.ones(int(joined.sum())), (left[joined], right[joined])), shape=shared.shape)
-    _, labels = connected_components(graph, directed=False)
-    return np.asarray(labels, np.int64)
+    alike = both / (size[left] + size[right] - both)
+    joined = (both >= MIN_OVERLAP) & (odds >= MIN_LOG_ODDS) & (alike >= likeness)
+    graph = sparse.csr_matrix((both[joined], (left[joined], right[joined])), shape=shared.shape)
+    return graph + graph.T
+
+
+def _communities(graph: sparse.csr_matrix, copies: IntArray) -> IntArray:
+    """Label keys so that a few stray phrases do not fuse two blocks that are otherwise apart.
+
+    Each key takes the label that most of its ties carry, over and over, until nothing changes; what
+    ends up with one label but falls apart without the others is told apart again.
+
+    Args:
+        graph: Symmetric, weights above 0, shape (n_keys, n_keys).
+        copies: Keys that each node stands for, shape (n_keys,).
+    """
+    n = graph.shape[0]
+    weighted = graph @ sparse.diags(copies.astype(float)) + sparse.diags(copies.astype(float))
+    labels = np.arange(n)
+    for _ in range(PASSES):
+        votes = (weighted @ sparse.csr_matrix((np.ones(n), (np.arange(n), labels)), shape=(n, n))).tocsr()
+        chosen = np.asarray(votes.argmax(axis=1)).ravel()
+        if (chosen == labels).all():
+            break
+        labels = chosen
+    same = graph.tocoo()
+    inside = labels[same.row] == labels[same.col]
+    kept = sparse.coo_matrix((np.ones(int(inside.sum())), (same.row[inside], same.col[inside])), shape=graph.shape)
+    _, parts = connected_components(kept, directed=False)
+    return np.asarray(parts, np.int64)
+
+
+def _rejoined(rows: sparse.csr_matrix, parts: IntArray, n_holders: int) -> IntArray:
+    """Join communities whose holders overlap as those of one rotation of wrappers do."""
+    n = int(parts.max(initial=-1)) + 1
+    member = sparse.csr_matrix((np.ones(len(parts), np.float32), (parts, np.arange(len(parts)))), shape=(n, len(parts)))
+    holders = (member @ rows).tocsr()
+    holders.data[:] = 1.0
+    _, whole = connected_components(_tied_keys(holders, n_holders, REJOIN_JACCARD), directed=False)
+    return np.asarray(whole[parts], np.int64)
 
 
 def members_of(links: Links, keys: IntArray, *, min_holders: int) -> IntArray:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.campaign import Group
-from stillwatch.detect.conduct import hit_mask
+from stillwatch.detect.hits import hit_mask
 from stillwatch.detect.explain import MARGIN
 from stillwatch.detect.families import fits_in
 from stillwatch.detect.population import STRATA, Population
@@ -70,10 +70,8 @@ def campaign_record(
 
 def _members(people: Population, concerned: EventArray, group: Group) -> tuple[IntArray, FloatArray, IntArray]:
     """Return (rows, nats of each account's own part, each account's requests that carried the content)."""
-    if not group.by_content:
-        return group.rows, np.zeros(len(group.rows)), np.zeros(len(group.rows), np.int64)
     keys: dict[str, npt.NDArray[np.uint64]] = {}
-    for part in group.parts:
+    for part in group.convincing:
         for kind, values in part.candidate.keys.items():
             keys[kind] = np.union1d(keys[kind], values) if kind in keys else values
     hit = hit_mask(concerned, keys)
@@ -86,6 +84,7 @@ def _members(people: Population, concerned: EventArray, group: Group) -> tuple[I
     own = np.asarray(bernoulli_bet(hits, np.maximum(total, hits), rate))
     bar = np.where(linked, MEMBER_NATS, MEMBER_NATS + np.log(people.n_holders))
     member = (hits >= 2) & (own >= bar)
+    member[group.tied] = True
     rows = np.flatnonzero(member)
     return rows, own[rows], hits[rows]
 
