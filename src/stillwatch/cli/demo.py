@@ -17,7 +17,7 @@ from stillwatch.cli.progress import Ticker
 def demo(seed: int, out: Path, quiet: bool) -> None:
     """Compose a week of traffic with three campaigns in it, scan it, and compare with the truth.
 
-    Exit code 0: every campaign was found and nobody honest accused; 1: something was missed.
+    Exit code 0 whatever was found: what was missed, and who was accused wrongly, is printed.
     """
     from stillwatch.app.demo import demo as run
     from stillwatch.console.terminal import render_text
@@ -32,5 +32,4 @@ def demo(seed: int, out: Path, quiet: bool) -> None:
     click.echo(f"\nOpen {out / 'report' / 'report.html'} in a browser. Then try:")
     click.echo(f"  stillwatch explain {min(outcome.report.names.values(), default='ACCOUNT')} --out {out / 'report'}")
     click.echo("  stillwatch scan YOUR_LOGS")
-    sys.exit(0 if all(score.caught.values()) and not score.honest_accused else 1)
 

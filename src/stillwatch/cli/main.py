@@ -5,6 +5,7 @@ import sys
 import click
 
 from stillwatch import __version__
+from stillwatch.cli.calibrate import calibrate
 from stillwatch.cli.demo import demo
 from stillwatch.cli.explain import explain
 from stillwatch.cli.lab import lab
@@ -34,5 +35,5 @@ def main() -> None:
     """
 
 
-for command in (scan, explain, logs, lab, demo):
+for command in (scan, explain, calibrate, logs, lab, demo):
     main.add_command(command)

@@ -25,6 +25,8 @@ from stillwatch.cli.when import WHEN
 @click.option("--since", type=WHEN, help="Read from this time on: ISO 8601, or seconds since 1970.")
 @click.option("--until", type=WHEN, help="Read up to this time.")
 @click.option("--max-bad", default=0.01, show_default=True, type=click.FloatRange(0, 1), help="Share of bad rows above which the exit code is 3.")
+@click.option("--calibration", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="File of `stillwatch calibrate`; without one the first half of the logs stands in.")  # fmt: skip
 @click.option("--q", type=float, help="False discovery rate over campaigns; overrides the settings file.")
 @click.option("--seed", type=int, help="Seed of the reference draw; overrides the settings file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of a summary.")
@@ -32,8 +34,8 @@ from stillwatch.cli.when import WHEN
 def scan(**given: Any) -> None:
     """Find distillation campaigns in the log files or folders PATHS.
 
-    Exit code 0: nothing found; 1: campaigns found; 2: wrong use; 3: too many bad rows. Nothing is
-    blocked and no text is kept. The same command again goes on where it stopped.
+    Exit code 0: nothing found; 1: campaigns found, or accounts accused alone (only with --calibration);
+    2: wrong use; 3: too many bad rows. Nothing is blocked and no text is kept. The same command again goes on where it stopped.
     """
     from stillwatch.app.scan import ScanRequest
     from stillwatch.app.scan import scan as run
@@ -49,7 +51,7 @@ def scan(**given: Any) -> None:
     request = ScanRequest(
         paths=given["paths"], state=given["state"], out=given["out"], reading=reading,
         settings=load_settings(given["config"], q=given["q"], seed=given["seed"]),
-        max_bad=given["max_bad"], now=time.time(),
+        max_bad=given["max_bad"], now=time.time(), calibration=given["calibration"],
     )  # fmt: skip
     with Ticker(quiet=given["quiet"] or not sys.stderr.isatty()) as ticker:
         outcome = run(request, ticker.show)

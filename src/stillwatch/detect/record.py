@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from stillwatch.detect.campaign import Group
 from stillwatch.detect.hits import hit_mask
+from stillwatch.detect.conduct import first_of_each
 from stillwatch.detect.explain import MARGIN
 from stillwatch.detect.families import fits_in
 from stillwatch.detect.population import STRATA, Population
@@ -69,13 +70,14 @@ def campaign_record(
 
 
 def _members(people: Population, concerned: EventArray, group: Group) -> tuple[IntArray, FloatArray, IntArray]:
-    """Return (rows, nats of each account's own part, each account's requests that carried the content)."""
+    """Return (rows, nats of each account's own part, each account's different requests with the content)."""
     keys: dict[str, npt.NDArray[np.uint64]] = {}
     for part in group.convincing:
         for kind, values in part.candidate.keys.items():
             keys[kind] = np.union1d(keys[kind], values) if kind in keys else values
-    hit = hit_mask(concerned, keys)
-    row = people.find(concerned["account"])
+    once = concerned[first_of_each(concerned, most=len(concerned))]
+    hit = hit_mask(once, keys)
+    row = people.find(once["account"])
     total = np.bincount(row, minlength=len(people.roll))
     hits = np.bincount(row[hit], minlength=len(people.roll))
     linked = np.zeros(len(people.roll), bool)
@@ -90,12 +92,12 @@ def _members(people: Population, concerned: EventArray, group: Group) -> tuple[I
 
 
 def _outside_rate(people: Population, hits: IntArray, total: IntArray, linked: npt.NDArray[np.bool_]) -> float:
-    """Return how often a request of an account that was not linked carries the content.
+    """Return how often a different request of an account that was not linked carries the content.
 
     Accounts that carried it more than once are left out: some are members that linkage missed, and
     an honest account that repeats it is judged by its own count.
     """
-    requests = float(people.roll["n_requests"][~linked].sum())
+    requests = float(people.roll["n_contents"][~linked].sum())
     once = float(hits[~linked & (hits == 1)].sum())
     return min(max((once + 1.0) / (requests + 2.0), 1e-5), 0.5)
 

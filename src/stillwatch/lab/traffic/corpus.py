@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from stillwatch.lab.traffic.pools import is_free, is_medical, job_pools, task_pools
-from stillwatch.lab.traffic.sources import FolderSources, PackagedSources, Sources
+from stillwatch.lab.traffic.sources import FolderSources, PackagedSources, Row, Sources
 from stillwatch.lab.traffic.topics import topics
+
+FOREIGN_ROWS: Final = "sharegpt_answers"
+"""Source of sessions held with another model; the packaged sample has none."""
 
 TURN_CHARS: Final = 4000
 """A longer turn is cut here, so that no single paste decides the size of a log."""
@@ -115,7 +118,7 @@ def load_corpus(folder: Path | None = None) -> Corpus:
         tasks={preset: tuple(Task(*entry) for entry in entries) for preset, entries in task_pools(sources).items()},
         jobs=_jobs(sources),
         pools=job_pools(sources),
-        agents=tuple(_agent(row) for row in sources.rows("agents")),
+        agents=tuple(_agent(row) for row in _fleet_rows(sources)),
         foreign=tuple(_foreign(sources)),
         roles=_roles(sources),
         words=_words(grouped),
@@ -186,10 +189,15 @@ def _agent(row: dict[str, Any]) -> AgentSession:
     return AgentSession(text, turns)
 
 
+def _fleet_rows(sources: Sources) -> list[Row]:
+    """Return the agent sessions that fleets hold: half of them where replay has to live off the others."""
+    rows = list(sources.rows("agents"))
+    return rows if sources.rows(FOREIGN_ROWS) else rows[::2]
+
+
 def _foreign(sources: Sources) -> Iterable[tuple[tuple[str, str], ...]]:
     """Yield sessions with another model's answers, once up to each person's turn after the first answer."""
-    rows = sources.rows("sharegpt_answers")
-    for row in rows or sources.rows("agents"):
+    for row in sources.rows(FOREIGN_ROWS) or sources.rows("agents")[1::2]:
         turns: list[tuple[str, str]] = []
         for turn in row["conversations"]:
             role = {"human": "user", "gpt": "assistant"}.get(turn["from"])
