@@ -58,7 +58,7 @@ class Intake:
             draft.write_bytes(msgspec.json.encode(source.tally))
             draft.rename(note)
         tally = _tally(note.read_bytes())
-        return Taken(path=str(source.path), tally=tally, quarantine=str(bad) if bad.exists() else "")
+        return Taken(path=spelt(source.path), tally=tally, quarantine=str(bad) if bad.exists() else "")
 
     def _keep(self, source: SourceFile, digest: str) -> None:
         """Ingest the events, then the names; where a stop came between, go through it for the names."""
@@ -69,7 +69,7 @@ class Intake:
             for _ in batches:
                 pass
         else:
-            self.store.ingest(digest, batches, str(source.path))
+            self.store.ingest(digest, batches, spelt(source.path))
         for epoch, mapping in names.items():
             self.store.put_names(epoch, mapping)
 
@@ -79,6 +79,11 @@ class Intake:
             note_names(names, events, exchanges)
             self.progress(f"reading {source.path.name}: {source.tally.good:,} rows")
             yield events
+
+
+def spelt(path: Path | str) -> str:
+    """Return a path as text that can be written anywhere: bytes of its name that are no text are spelt out."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _tally(note: bytes) -> Tally:

@@ -7,7 +7,8 @@ command again goes on where it stopped.
 
 import hashlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,8 @@ import numpy as np
 
 from stillwatch import __version__
 from stillwatch.app.addresses import packaged_addresses
-from stillwatch.app.intake import Intake, Taken
+from stillwatch.app.calibration import read_calibration
+from stillwatch.app.intake import Intake, Taken, spelt
 from stillwatch.app.pictures import edges_of, timeline_of
 from stillwatch.app.settings import Settings
 from stillwatch.app.state import master_key
@@ -25,7 +27,7 @@ from stillwatch.console.page import render_html
 from stillwatch.console.report import CoverageLine, ErrorRates, InputFile, Prices, Report
 from stillwatch.detect.judge import judge
 from stillwatch.logs.coverage import coverage
-from stillwatch.logs.read import ReadOptions, SourceFile, open_sources, total
+from stillwatch.logs.read import ReadOptions, SourceFile, Sources, open_sources, total
 from stillwatch.logs.tally import Tally
 from stillwatch.sketch.keys import KeyRing
 from stillwatch.sketch.reduce import Reducer
@@ -52,6 +54,8 @@ class ScanRequest:
     """Share of bad rows above which the exit code is 3."""
     now: float = 0.0
     """Time of the scan, seconds since 1970, for the report."""
+    calibration: Path | None = None
+    """File of `stillwatch calibrate`; None learns from the first half of the logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,11 @@ class ScanOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0 nothing found, 1 campaigns, 3 input too bad."""
+        """0 nothing found, 1 campaigns or accounts accused alone, 3 input too bad."""
         if self.too_bad:
             return InputTooBad.exit_code
-        return int(any(c.accused for c in self.report.verdicts.campaigns))
+        verdicts = self.report.verdicts
+        return int(any(c.accused for c in verdicts.campaigns) or any(a.accused for a in verdicts.accounts))
 
 
 def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
@@ -77,24 +82,39 @@ def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
     Raises:
         StillwatchError: a path cannot be read, no importer knows a file, or nothing could be read.
     """
-    sources = open_sources(request.paths, request.reading)
-    if not sources.files:
-        raise StillwatchError(f"{', '.join(request.paths)}: no log file that an importer knows; run `stillwatch logs map FILE`.")
-    folder = request.state / "scans" / _scan_name(sources.files)
-    reducer = Reducer(KeyRing(master_key(request.state)), packaged_addresses())
-    store = connect(folder / "store")
-    try:
-        intake = Intake(store, reducer, folder / "files", progress)
-        taken = [intake.take(source) for source in sources.files]
+    calibration = read_calibration(request.calibration) if request.calibration else None
+    with taken_in(request.paths, request.state, request.reading, progress) as (store, sources, taken):
         progress("judging")
-        verdicts = judge(store, request.settings.detect, epoch=_main_epoch(store))
-        verdicts = replace(verdicts, notes=(*verdicts.notes, *(f"passed over: {why}" for why in sources.skipped.values())))
+        verdicts = judge(store, request.settings.detect, epoch=main_epoch(store), calibration=calibration)
+        passed = tuple(f"passed over: {spelt(why)}" for why in sources.skipped.values())
+        verdicts = replace(verdicts, notes=(*verdicts.notes, *passed))
         report = _report(request, store, taken, verdicts)
-    finally:
-        store.close()
     whole = total(taken)
     write_outputs(report, request.out)
     return ScanOutcome(report, request.out, whole.bad_share, whole.bad_share > request.max_bad)
+
+
+@contextmanager
+def taken_in(
+    paths: tuple[str, ...], state: Path, reading: ReadOptions, progress: Progress
+) -> Iterator[tuple[Journal, Sources, list[Taken]]]:
+    """Take logs in and give the store that holds them; the same logs find their store again.
+
+    Raises:
+        StillwatchError: a path cannot be read, or no importer knows a file.
+    """
+    sources = open_sources(paths, reading)
+    if not sources.files:
+        named = ", ".join(paths)
+        raise StillwatchError(f"{named}: no log file that an importer knows; run `stillwatch logs map FILE`.")
+    folder = state / "scans" / _scan_name(sources.files)
+    reducer = Reducer(KeyRing(master_key(state)), packaged_addresses())
+    store = connect(folder / "store")
+    try:
+        intake = Intake(store, reducer, folder / "files", progress)
+        yield store, sources, [intake.take(source) for source in sources.files]
+    finally:
+        store.close()
 
 
 def _scan_name(files: list[SourceFile]) -> str:
@@ -103,7 +123,7 @@ def _scan_name(files: list[SourceFile]) -> str:
     return hashlib.blake2b(joined.encode(), digest_size=8).hexdigest()
 
 
-def _main_epoch(store: Journal) -> int | None:
+def main_epoch(store: Journal) -> int | None:
     """Return the key epoch under which the most events can be compared."""
     return max(store.epochs(), key=lambda epoch: store.span(epoch).n_events, default=None)
 
@@ -120,7 +140,7 @@ def _report(request: ScanRequest, store: Journal, taken: list[Taken], verdicts: 
         title="Stillwatch scan",
         made_at=request.now,
         version=__version__,
-        command=shlex.join(["stillwatch", "scan", *request.paths]),
+        command=spelt(shlex.join(["stillwatch", "scan", *request.paths])),
         inputs=tuple(_input(item) for item in taken),
         coverage=tuple(
             CoverageLine(scenario=c.scenario, can_run=c.can_run, missing=tuple(c.missing), share=c.share) for c in coverage(whole)

@@ -15,15 +15,17 @@ from stillwatch.cli.when import WHEN
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--out", default="calibration.json", show_default=True, type=click.Path(dir_okay=False, path_type=Path),
               help="File to write.")  # fmt: skip
-@click.option("--state", default=".stillwatch", show_default=True, envvar="STILLWATCH_STATE", type=click.Path(path_type=Path),
-              help="Folder for the key and the working store.")  # fmt: skip
+@click.option("--state", default=".stillwatch", show_default=True, envvar="STILLWATCH_STATE",
+              type=click.Path(path_type=Path), help="Folder for the key and the working store.")  # fmt: skip
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML).")
 @click.option("--importer", help="Read every file with this importer instead of telling by its rows.")
-@click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Mapping file of `stillwatch logs map`.")
+@click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Mapping file of `stillwatch logs map`.")  # fmt: skip
 @click.option("--account-field", help="Dotted path of the account, instead of user id, else key hash.")
 @click.option("--since", type=WHEN, help="Read from this time on: ISO 8601, or seconds since 1970.")
 @click.option("--until", type=WHEN, help="Read up to this time.")
-@click.option("--max-bad", default=0.01, show_default=True, type=click.FloatRange(0, 1), help="Share of bad rows above which the exit code is 3.")
+@click.option("--max-bad", default=0.01, show_default=True, type=click.FloatRange(0, 1),
+              help="Share of bad rows above which the exit code is 3.")  # fmt: skip
 @click.option("--seed", type=int, help="Seed of the draws; overrides the settings file.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was learnt as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
@@ -33,6 +35,8 @@ def calibrate(**given: Any) -> None:
     Accounts that look linked are left out. Prints how alike the blocks of one honest account are, and
     what multiplying or averaging them would do to false alarms after 1, 7 and 30 blocks. The file holds
     scores and rates: no text, no names, no hashes. Use it with `stillwatch scan --calibration FILE`.
+
+    Exit code 0: learnt; 2: wrong use; 3: too many bad rows.
     """
     from stillwatch.app.calibrate import CalibrateRequest, describe, plain
     from stillwatch.app.calibrate import calibrate as run
@@ -55,5 +59,6 @@ def calibrate(**given: Any) -> None:
         click.echo("\n".join(describe(outcome.calibration)))
         click.echo(f"\nCalibration: {given['out']}; use it with `stillwatch scan PATH --calibration {given['out']}`.")
     if outcome.too_bad:
-        click.echo(f"stillwatch: {outcome.bad_share:.2%} of the rows are bad, more than --max-bad; see the quarantine files.", err=True)
+        share = f"{outcome.bad_share:.2%} of the rows are bad"
+        click.echo(f"stillwatch: {share}, more than --max-bad; see the quarantine files.", err=True)
     sys.exit(outcome.exit_code)

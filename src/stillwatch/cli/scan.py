@@ -35,7 +35,8 @@ def scan(**given: Any) -> None:
     """Find distillation campaigns in the log files or folders PATHS.
 
     Exit code 0: nothing found; 1: campaigns found, or accounts accused alone (only with --calibration);
-    2: wrong use; 3: too many bad rows. Nothing is blocked and no text is kept. The same command again goes on where it stopped.
+    2: wrong use; 3: too many bad rows. Nothing is blocked and no text is kept. The same command again
+    goes on where it stopped.
     """
     from stillwatch.app.scan import ScanRequest
     from stillwatch.app.scan import scan as run

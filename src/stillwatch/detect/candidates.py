@@ -26,6 +26,8 @@ KeyArray = npt.NDArray[np.uint64]
 
 LINK_KINDS: Final = ("anchor", "head", "tail", "system", "system_anchor")
 """Content kinds that may link; layout and tools are too common to."""
+MIN_SHARERS: Final = 5
+"""Fewest holders that must carry a key before it is looked at."""
 LIFT: Final = 20.0
 """A key stays in a block when members carry it this many times as often as others do."""
 MIN_CARRIERS: Final = 3
@@ -53,7 +55,7 @@ class Candidate:
 def content_candidates(source: EventSource, people: Population, window: Window, config: DetectConfig) -> list[Candidate]:
     """Link holders over the keys that several of them repeat in different requests."""
     query = SharedQuery(
-        window=window, kinds=LINK_KINDS, min_accounts=config.min_holders, min_requests_per_account=1
+        window=window, kinds=LINK_KINDS, min_accounts=MIN_SHARERS, min_requests_per_account=1
     )
     found = source.shared_keys(query)
     strongest = np.argsort(found["requests"], kind="stable")[::-1][: config.max_keys]

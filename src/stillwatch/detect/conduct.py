@@ -84,7 +84,7 @@ def conduct_of(candidate: Candidate, people: Population, events: EventArray, rng
     carried, carrier = events[hit], people.holder[row[hit]]
     variants, repeated = _variants(mine[mine_hit], index[mine_hit], people.holder[row[member]][mine_hit], (carried, carrier), len(active))
     _, sizes, u = ranks(_sessions(mine, mine_hit), rng)
-    volumes = np.bincount(index, minlength=len(active)).astype(np.int64)
+    volumes = people.roll["n_requests"][active].astype(np.int64)
     return Conduct(hits, variants, repeated, sizes, u, volumes, _paying(people, active))
 
 
@@ -133,7 +133,8 @@ def outside_of(people: Population, rows: IntArray, events: EventArray, rng: np.r
     token, holder = people.roll["payment"][rows], people.holder[rows]
     known = int((token != 0).sum())
     shared = (int(_shared(token, holder).sum()) + 1) / (known + 2)
-    return Outside(0, 0, np.zeros(0, np.int64), min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
+    volumes = people.roll["n_requests"][rows].astype(np.int64)
+    return Outside(0, 0, volumes, min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
 
 
 def habits_of(people: Population, events: EventArray, rng: np.random.Generator) -> HabitTable:

@@ -16,10 +16,9 @@ class DetectConfig:
     """Chance that one honest account is accused on its own evidence; between 0 and 1."""
     block_seconds: float = 10_800.0
     """Longest event-time block of the fixed grid, in seconds; shorter logs get shorter blocks; above 0."""
-    min_holders: int = 5
-    """Fewest accounts (those of one organisation count once) that can be a campaign; at least 3."""
-    min_repeaters: int = 3
-    """Fewest holders that must repeat a key in different requests before it is looked at; at least 2."""
+    min_holders: int = 10
+    """Fewest accounts (those of one organisation count once) that can be a campaign; at least 3. With
+    fewer than ten, no group can be told from a few people who share a tool."""
     max_keys: int = 40_000
     """Most shared keys that linkage looks at, the most repeated first; bounds time and memory."""
     controls: int = 3_000
@@ -32,6 +31,5 @@ class DetectConfig:
         check_range("detect.alpha", self.alpha, low=0.0, high=1.0)
         check_range("detect.block_seconds", self.block_seconds, low=0.0, high=math.inf)
         check_range("detect.min_holders", self.min_holders, low=2, high=math.inf)
-        check_range("detect.min_repeaters", self.min_repeaters, low=1, high=math.inf)
         check_range("detect.max_keys", self.max_keys, low=0, high=math.inf)
         check_range("detect.controls", self.controls, low=99, high=math.inf)

@@ -66,7 +66,7 @@ class Conduct:
     u: FloatArray
     """Likeness ranks, shape (n_ranked,)."""
     volumes: IntArray
-    """Requests of each member on the tested fold, the block's content or not."""
+    """Requests of each member in the whole log, the block's content or not."""
     paying: "Paying"
     """How the members pay."""
 
@@ -78,7 +78,7 @@ class Outside:
     holders: int
     hit_holders: int
     volumes: IntArray
-    """Requests of each outside account on the tested fold, shape (n_outside,)."""
+    """Requests of each outside account in the whole log, shape (n_outside,)."""
     shared_payment: float
     """Share of outside accounts whose token another account uses too; strictly between 0 and 1."""
     habits: HabitTable
@@ -143,30 +143,42 @@ def one_task(conduct: Conduct, outside: Outside) -> Evidence:
 
 
 def own_work(conduct: Conduct, outside: Outside) -> Evidence:
-    """Members are separate customers, each with own work, who happen to use the same tool."""
-    against = {
-        "one_queue": queue_nats(conduct, outside),
-        "even_load": even_nats(conduct, outside),
-        "shared_payers": _payment(conduct, outside),
-    }
-    return _averaged(
-        "own_work",
-        "Members are separate customers who use the same tool or template: each has own subjects, own volume, own payer.",
-        conduct,
-        against,
-        "Each account turns out to have its own subjects and its own payer.",
+    """Members are separate customers who happen to use the same tool.
+
+    Such customers mostly keep to own subjects and differ in volume. Some do not: batch jobs over
+    mixed data have no subject, machines on a quota are even. The null holds both kinds, so both have
+    to be refuted: with no subject to go by, volumes or payers must tell, and the other way round.
+    """
+    queue, even, payers = queue_nats(conduct, outside), even_nats(conduct, outside), _payment(conduct, outside)
+    told = [payers] if conduct.paying.known else []
+    mixed = float(mean_log_e(np.array([even, *told])))
+    alike = float(mean_log_e(np.array([queue, *told])))
+    return Evidence(
+        scenario="own_work",
+        null="Members are separate customers who use the same tool: each has own subjects or an own volume, and an own payer.",
+        log_e=float(np.clip(min(mixed, alike), -CAP, CAP)),
+        n=len(conduct.volumes),
+        unit="account",
+        detail=_tallied(conduct, {"one_queue": queue, "even_load": even, "shared_payers": payers}),
+        clears="Each account turns out to have its own subjects and its own payer.",
     )
 
 
 def neighbours(conduct: Conduct, outside: Outside) -> Evidence:
-    """Members are separate people behind one address: a campus, a relay, a home."""
-    against = {"one_queue": queue_nats(conduct, outside), "even_load": even_nats(conduct, outside)}
-    return _averaged(
-        "neighbours",
-        "Members are separate people behind one address or client (a campus, a relay): each has own subjects and volume.",
-        conduct,
-        against,
-        "The shared address turns out to be a school, a relay or a reseller.",
+    """Members are separate people behind one address: a campus, a relay, a home.
+
+    A class there may be even in volume and a crowd may have no subject in common, so neither alone
+    refutes it: the least of the two counts.
+    """
+    queue, even = queue_nats(conduct, outside), even_nats(conduct, outside)
+    return Evidence(
+        scenario="neighbours",
+        null="Members are separate people behind one address or client (a campus, a relay): each has own subjects or an own volume.",
+        log_e=float(np.clip(min(queue, even), -CAP, CAP)),
+        n=len(conduct.volumes),
+        unit="account",
+        detail=_tallied(conduct, {"one_queue": queue, "even_load": even}),
+        clears="The shared address turns out to be a school, a relay or a reseller.",
     )
 
 
@@ -180,12 +192,14 @@ def one_customer(conduct: Conduct, queue: float | None) -> Evidence:
     """
     payers = float(bernoulli_bet_below(conduct.paying.commonest, conduct.paying.known, ONE_PAYER))
     against = {"several_payers": payers} if queue is None else {"one_queue": queue, "several_payers": payers}
-    return _averaged(
-        "one_customer",
-        "Members are staff or machines of one customer: nearly all are paid for with one token.",
-        conduct,
-        against,
-        "The payers turn out to belong to one customer.",
+    return Evidence(
+        scenario="one_customer",
+        null="Members are staff or machines of one customer: nearly all are paid for with one token.",
+        log_e=float(np.clip(mean_log_e(np.array(list(against.values()))), -CAP, CAP)),
+        n=conduct.paying.known,
+        unit="account",
+        detail=_tallied(conduct, against),
+        clears="The payers turn out to belong to one customer.",
     )
 
 
@@ -232,16 +246,7 @@ def _payment(conduct: Conduct, outside: Outside) -> float:
     return float(bernoulli_bet(conduct.paying.shared, conduct.paying.known, outside.shared_payment))
 
 
-def _averaged(name: str, null: str, conduct: Conduct, against: dict[str, float], clears: str) -> Evidence:
-    """Average contradictions of one explanation as e-values: valid however they depend on one another."""
-    log_e = float(mean_log_e(np.array(list(against.values()))))
-    return Evidence(
-        scenario=name,
-        null=null,
-        log_e=float(np.clip(log_e, -CAP, CAP)),
-        n=len(conduct.volumes),
-        unit="account",
-        detail={f"nats_{key}": round(value, 2) for key, value in against.items()}
-        | {"no_own_subject": int((conduct.u > 0.5).sum()), "ranked": len(conduct.u)},
-        clears=clears,
-    )
+def _tallied(conduct: Conduct, against: dict[str, float]) -> dict[str, float | int | str]:
+    """Return the figures behind an explanation: nats of each contradiction, and the likeness ranks."""
+    nats: dict[str, float | int | str] = {f"nats_{name}": round(value, 2) for name, value in against.items()}
+    return nats | {"no_own_subject": int((conduct.u > 0.5).sum()), "ranked": len(conduct.u)}

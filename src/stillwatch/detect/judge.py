@@ -7,23 +7,28 @@ Cost: two shared-key queries, one fetch of the events concerned. Left to `policy
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.detect.campaign import Group, Tested, accuse, merge
-from stillwatch.detect.candidates import Candidate, content_candidates, explained, infrastructure_candidates
-from stillwatch.detect.conduct import conduct_of, hit_mask, outside_of
+from stillwatch.detect.accounts import HonestScores, Scores, Weighed, score_accounts
+from stillwatch.detect.calibration import Calibration
+from stillwatch.detect.campaign import Tested, accuse, merge
+from stillwatch.detect.candidates import Candidate
+from stillwatch.detect.conduct import conduct_of, outside_of
 from stillwatch.detect.config import DetectConfig
 from stillwatch.detect.explain import Outside, explain_content, explain_infrastructure
 from stillwatch.detect.families import infrastructure_families
 from stillwatch.detect.grid import block_seconds, fold_of
+from stillwatch.detect.hits import hit_mask
 from stillwatch.detect.population import STRATA, Population
+from stillwatch.detect.receipt import conclude, flag_figures, with_own, with_scenarios
 from stillwatch.detect.record import campaign_record, near_misses
+from stillwatch.detect.search import candidates_of, named_rows
 from stillwatch.terms.event import EventArray, empty_events
 from stillwatch.terms.ports import EventSource, RollupArray, Window
-from stillwatch.terms.verdict import Verdicts
+from stillwatch.terms.verdict import AccountVerdict, Campaign, Verdicts
 
 IntArray = npt.NDArray[np.int64]
 
@@ -46,32 +51,44 @@ class Bench:
     """Roll-ups of fold 0 and of fold 1."""
     outside_rows: IntArray
     outside: Outside
+    company: IntArray
+    """Rows of the sample of outside accounts; without a calibration accounts are scored among them."""
+    reference: EventArray
+    """Their events up to `middle`; empty with a calibration."""
+    middle: float
+    """Without a calibration the time up to which is learnt, and from which accounts are judged."""
 
 
-def judge(source: EventSource, config: DetectConfig, *, epoch: int | None = None) -> Verdicts:
+def judge(
+    source: EventSource, config: DetectConfig, *, epoch: int | None = None, calibration: Calibration | None = None
+) -> Verdicts:
     """Return what the log shows: campaigns, accounts that came closest, and what was looked at.
 
     Args:
         source: The events, as hashes and sketches.
         config: Error rates, grid and bounds.
         epoch: Key epoch to compare in; the newest when None.
+        calibration: Honest traffic to compare with. With one, accounts may be accused alone; without,
+            the first half of this log stands in, and they may not.
     """
     span = source.span(epoch)
     if span.n_events == 0:
-        return Verdicts(campaigns=(), accounts=(), q=config.q, alpha=config.alpha, looked_at=0, calibrated=False,
-                        notes=("no events",), figures={"events": 0, "accounts": 0})  # fmt: skip
+        return Verdicts(
+            campaigns=(), accounts=(), q=config.q, alpha=config.alpha, looked_at=0,
+            calibrated=calibration is not None, notes=("no events",), figures={"events": 0, "accounts": 0},
+        )  # fmt: skip
     seconds = block_seconds(span.first, span.last, longest=config.block_seconds)
     window = Window(epoch=span.epoch, block_seconds=seconds)
     people = Population.of(source.rollup(window))
     rng = np.random.default_rng(config.seed)
-    candidates: list[Candidate] = []
-    for fold in (0, 1):
-        candidates += content_candidates(source, people, replace(window, fold=fold), config)
-    candidates += [c for c in infrastructure_candidates(people, config) if not explained(c, candidates)]
+    candidates = candidates_of(source, people, window, config)
     bench = _bench(source, config, people, window, candidates, rng)
+    if calibration is not None:
+        bench = replace(bench, outside=calibration.outside(people))
     groups = merge([_test(bench, candidate, rng) for candidate in candidates])
     families = [infrastructure_families(people, group.rows, bench.outside_rows) for group in groups]
-    accused = accuse(np.array([g.log_e for g in groups]), np.array([1 + len(f) for f in families], np.int64), q=config.q)
+    n_families = np.array([1 + len(f) for f in families], np.int64)
+    accused = accuse(np.array([g.log_e for g in groups]), n_families, q=config.q)
     campaigns = tuple(
         campaign_record(people, bench.concerned, group, family, bool(flag))
         for group, family, flag in zip(groups, families, accused, strict=True)
@@ -83,19 +100,69 @@ def judge(source: EventSource, config: DetectConfig, *, epoch: int | None = None
         "reference_accounts": int(bench.outside.habits.accounts.sum()),
         "strata": {name: int((people.stratum == i).sum()) for i, name in enumerate(STRATA)},
     }  # fmt: skip
-    return Verdicts(campaigns=campaigns, accounts=near_misses(people, campaigns), q=config.q, alpha=config.alpha,
-                    looked_at=len(groups), calibrated=False, notes=(*people.notes, HALVES), figures=figures)  # fmt: skip
+    campaigns, accounts, more = _with_accounts(bench, campaigns, calibration)
+    notes = (HALVES,) if calibration is None else _calibration_notes(calibration, span.last - span.first)
+    return Verdicts(
+        campaigns=campaigns, accounts=accounts, q=config.q, alpha=config.alpha, looked_at=len(groups),
+        calibrated=calibration is not None, notes=(*people.notes, *notes), figures=figures | more,
+    )  # fmt: skip
 
 
 HALVES: Final = (
     "No calibration was given: honest habits were learnt from the first half of this log, leaving out every account "
     "that any candidate names; accounts are accused only as members of a campaign."
 )
+UNLIKE_SPAN: Final = 2.0
+"""A log this many times as long or short as the calibration's is not quite comparable."""
+
+
+def _calibration_notes(calibration: Calibration, span_seconds: float) -> tuple[str, ...]:
+    ratio = max(span_seconds, 1.0) / max(calibration.span_seconds, 1.0)
+    unlike = (
+        f"The calibration spans {calibration.span_seconds / 86_400:.1f} days and this log {span_seconds / 86_400:.1f}: "
+        "scores of accounts are comparable over like spans; calibrate on a like one.",
+    )
+    alike = 1.0 / UNLIKE_SPAN <= ratio <= UNLIKE_SPAN
+    used = f"Compared with a calibration of {sum(calibration.accounts.values())} honest accounts."
+    return (used, *calibration.thin, *(() if alike else unlike))
+
+
+def _with_accounts(
+    bench: Bench, campaigns: tuple[Campaign, ...], calibration: Calibration | None
+) -> tuple[tuple[Campaign, ...], tuple[AccountVerdict, ...], dict[str, Any]]:
+    """Return campaigns and accounts with their evidence by scenario, and what to add to the figures."""
+    people, near = bench.people, near_misses(bench.people, campaigns)
+    rng = np.random.default_rng([bench.config.seed, 1])  # apart, so that campaigns do not depend on accounts' draws
+    if calibration is None:
+        weighed = _weigh_shown(bench, campaigns, near, rng)
+        return with_scenarios(campaigns, people, bench.outside_rows, weighed), with_own(near, weighed, bench.config), {}
+    everyone = score_accounts(bench.source, people, np.arange(len(people.roll)), bench.window, rng)
+    weighed = calibration.scores.weigh(everyone)
+    more = {"calibration_accounts": calibration.accounts, "flagged": flag_figures(weighed, bench.config)}
+    accounts = conclude(near, weighed, people, bench.config)
+    return with_scenarios(campaigns, people, bench.outside_rows, weighed), accounts, more
+
+
+def _weigh_shown(
+    bench: Bench, campaigns: tuple[Campaign, ...], near: tuple[AccountVerdict, ...], rng: np.random.Generator
+) -> Weighed:
+    """Weigh the accounts that receipts show, on the second half, against outside accounts on the first."""
+    shown = {a for c in campaigns if c.accused for a in c.accounts} | {verdict.account for verdict in near}
+    honest = HonestScores.of(Scores.of(bench.reference, bench.people, rng))
+    late = replace(bench.window, start=bench.middle)
+    mine = bench.concerned[bench.concerned["time"] >= bench.middle]
+    mine = mine[np.isin(mine["account"], np.array(sorted(shown), np.uint64))]
+    if len(mine) == 0:
+        return honest.weigh(Scores.of(mine, bench.people, rng))
+    company = bench.people.roll["account"][bench.company]
+    company = company[~np.isin(company, mine["account"])]
+    others = bench.source.events(company, late) if len(company) else empty_events()
+    return honest.weigh(Scores.of(np.concatenate([mine, others]), bench.people, rng))
 
 
 def _bench(source: EventSource, config: DetectConfig, people: Population, window: Window,
            candidates: list[Candidate], rng: np.random.Generator) -> Bench:  # fmt: skip
-    named = np.unique(np.concatenate([c.rows for c in candidates])) if candidates else np.zeros(0, np.int64)
+    named = named_rows(candidates)
     outside_rows = np.setdiff1d(np.arange(len(people.roll)), named)
     carriers = _carriers(source, people, window, candidates)
     if len(carriers) > MOST_CARRIERS:
@@ -109,7 +176,7 @@ def _bench(source: EventSource, config: DetectConfig, people: Population, window
     active = tuple(source.rollup(replace(window, fold=fold)) for fold in (0, 1))
     outside = outside_of(people, outside_rows, reference, rng)
     return Bench(source, config, people, window, concerned, fold_of(concerned["time"], window.block_seconds),
-                 (active[0], active[1]), outside_rows, outside)  # fmt: skip
+                 (active[0], active[1]), outside_rows, outside, sample, reference, half.end)  # fmt: skip
 
 
 def _carriers(source: EventSource, people: Population, window: Window, candidates: list[Candidate]) -> IntArray:
@@ -126,8 +193,7 @@ def _test(bench: Bench, candidate: Candidate, rng: np.random.Generator) -> Teste
     if candidate.origin == "infrastructure":
         mine = events[np.isin(people.find(events["account"]), candidate.rows)]
         conduct = conduct_of(candidate, people, mine, rng)
-        outside = replace(bench.outside, volumes=people.roll["n_requests"][bench.outside_rows].astype(np.int64))
-        return Tested(candidate, tuple(explain_infrastructure(conduct, outside, _second_respect(bench, candidate))))
+        return Tested(candidate, tuple(explain_infrastructure(conduct, bench.outside, _second_respect(bench, candidate))))
     tested = bench.fold == 1 - candidate.fold
     conduct = conduct_of(candidate, people, events[tested], rng)
     outside = _outside(bench, candidate, events[tested])
@@ -135,15 +201,15 @@ def _test(bench: Bench, candidate: Candidate, rng: np.random.Generator) -> Teste
 
 
 def _outside(bench: Bench, candidate: Candidate, events: EventArray) -> Outside:
-    """Count other holders active on the tested fold, those of them that carry the keys, and volumes."""
+    """Count other holders active on the tested fold, and those of them that carry the keys."""
     people, roll = bench.people, bench.active[1 - candidate.fold]
     active = people.find(roll["account"])
     members = np.unique(people.holder[candidate.rows])
     others = np.setdiff1d(people.holder[active], members)
     hit = hit_mask(events, candidate.keys)
     carrying = np.unique(people.holder[people.find(np.unique(events["account"][hit]))])
-    volumes = roll["n_requests"][np.isin(active, bench.outside_rows)].astype(np.int64)
-    return replace(bench.outside, holders=len(others), hit_holders=len(np.setdiff1d(carrying, members)), volumes=volumes)
+    hit_holders = len(np.setdiff1d(carrying, members))
+    return replace(bench.outside, holders=len(others), hit_holders=hit_holders)
 
 
 def _second_respect(bench: Bench, candidate: Candidate) -> tuple[int, int]:
