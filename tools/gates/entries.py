@@ -14,7 +14,7 @@ from tools.gates.rule import Outcome
 
 CATALOGUES = (
     ("scenario", "stillwatch.detect.scenarios", "SCENARIOS", "docs/reference/scenarios.md"),
-    ("importer", "stillwatch.logs.catalog", "IMPORTERS", "docs/reference/importers.md"),
+    ("importer", "stillwatch.logs.catalog", "IMPORTERS", "docs/reference/logs.md"),
 )
 """Kind, module, name of its catalogue, page that documents each entry."""
 

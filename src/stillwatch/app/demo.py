@@ -91,7 +91,9 @@ def compose_traffic(seed: int, data: Path | None, honest: int, campaigns: int, o
 
 def write_truth(traffic: Traffic, path: Path) -> None:
     """Write what each account is, as JSON: name -> kind, habit, campaign."""
-    truth = {name: {"kind": t.kind, "habit": t.habit, "campaign": t.campaign} for name, t in sorted(traffic.truth.items())}
+    truth = {
+        name: {"kind": t.kind, "habit": t.habit, "campaign": t.campaign} for name, t in sorted(traffic.truth.items())
+    }
     path.write_bytes(orjson.dumps(truth, option=orjson.OPT_INDENT_2))
 
 

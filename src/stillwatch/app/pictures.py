@@ -67,5 +67,3 @@ def _edges(store: Journal, campaign: Campaign, window: Window) -> tuple[Edge, ..
             if value in strongest:
                 out.append(Edge(index[int(account)], f"{kind}:{int(value):016x}"[: len(kind) + 5], float(n)))
     return tuple(out)
-
-

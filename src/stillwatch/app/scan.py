@@ -143,13 +143,16 @@ def _report(request: ScanRequest, store: Journal, taken: list[Taken], verdicts: 
         command=spelt(shlex.join(["stillwatch", "scan", *request.paths])),
         inputs=tuple(_input(item) for item in taken),
         coverage=tuple(
-            CoverageLine(scenario=c.scenario, can_run=c.can_run, missing=tuple(c.missing), share=c.share) for c in coverage(whole)
+            CoverageLine(scenario=c.scenario, can_run=c.can_run, missing=tuple(c.missing), share=c.share)
+            for c in coverage(whole)
         ),
         timeline=timeline,
         timeline_start=start,
         timeline_step=step,
         edges=edges_of(store, verdicts),
-        prices=Prices(dollars_in=prices.input, dollars_out=prices.output, source="settings file, [prices]", as_of="2026-11-01"),
+        prices=Prices(
+            dollars_in=prices.input, dollars_out=prices.output, source="settings file, [prices]", as_of="2026-11-01"
+        ),
         error=ErrorRates(q=verdicts.q, alpha=verdicts.alpha),
     )
 

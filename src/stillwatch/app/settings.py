@@ -64,7 +64,9 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         raise StillwatchError(f"settings file {path}: not TOML ({problem}).") from None
     for name in tables:
         if name not in SECTIONS:
-            raise StillwatchError(f"settings file {path}: table [{name}] is unknown; must be one of {', '.join(SECTIONS)}.")
+            raise StillwatchError(
+                f"settings file {path}: table [{name}] is unknown; must be one of {', '.join(SECTIONS)}."
+            )
     return tables
 
 

@@ -28,9 +28,13 @@ def master_key(state: Path) -> bytes:
             _write_new(path, secrets.token_bytes(KEY_BYTES))
         key = path.read_bytes()
     except OSError as problem:
-        raise StillwatchError(f"state folder {state}: {problem.strerror}; give a folder you may write with --state.") from None
+        raise StillwatchError(
+            f"state folder {state}: {problem.strerror}; give a folder you may write with --state."
+        ) from None
     if len(key) != KEY_BYTES:
-        raise StillwatchError(f"key file {path}: {len(key)} bytes; must be {KEY_BYTES}. Restore it from a backup, or use a new state folder.")
+        raise StillwatchError(
+            f"key file {path}: {len(key)} bytes; must be {KEY_BYTES}. Restore it, or use a new state folder."
+        )
     return key
 
 

@@ -11,8 +11,16 @@ from stillwatch.cli.progress import Ticker
 
 
 @click.command()
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Draws accounts, campaigns and texts.")
-@click.option("--out", default="stillwatch-demo", show_default=True, type=click.Path(path_type=Path), help="Folder for logs and report.")
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Draws accounts, campaigns and texts."
+)
+@click.option(
+    "--out",
+    default="stillwatch-demo",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder for logs and report.",
+)
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
 def demo(seed: int, out: Path, quiet: bool) -> None:
     """Compose a week of traffic with three campaigns in it, scan it, and compare with the truth.
@@ -32,4 +40,3 @@ def demo(seed: int, out: Path, quiet: bool) -> None:
     click.echo(f"\nOpen {out / 'report' / 'report.html'} in a browser. Then try:")
     click.echo(f"  stillwatch explain {min(outcome.report.names.values(), default='ACCOUNT')} --out {out / 'report'}")
     click.echo("  stillwatch scan YOUR_LOGS")
-

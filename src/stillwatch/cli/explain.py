@@ -8,7 +8,13 @@ import click
 
 @click.command()
 @click.argument("entity")
-@click.option("--out", default="stillwatch-report", show_default=True, type=click.Path(path_type=Path), help="Folder of the scan's report.")
+@click.option(
+    "--out",
+    default="stillwatch-report",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the scan's report.",
+)
 def explain(entity: str, out: Path) -> None:
     """Explain what the last scan says of ENTITY: an account as the input names it, or a campaign id."""
     from stillwatch.app.scan import read_report

@@ -12,12 +12,18 @@ def lab() -> None:
 
 
 @lab.command()
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Draws accounts, campaigns and texts.")
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Draws accounts, campaigns and texts."
+)
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), envvar="STILLWATCH_DATA",
               help="Data folder; the packaged sample when left out.")  # fmt: skip
 @click.option("--honest", default=200, show_default=True, type=click.IntRange(1), help="Honest accounts.")
 @click.option("--campaigns", default=3, show_default=True, type=click.IntRange(0), help="Campaigns.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the log here (.jsonl, .gz, .zst) and the truth beside it.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the log here (.jsonl, .gz, .zst) and the truth beside it.",
+)
 def traffic(seed: int, data: Path | None, honest: int, campaigns: int, out: Path | None) -> None:
     """Compose traffic and print what is in it."""
     from stillwatch.app.demo import compose_traffic

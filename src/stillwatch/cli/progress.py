@@ -28,7 +28,9 @@ class Ticker:
     def __enter__(self) -> "Ticker":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._width:
             sys.stderr.write("\r" + " " * self._width + "\r")
         if kind is KeyboardInterrupt:

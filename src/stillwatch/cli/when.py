@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 
-class When(click.ParamType):
+class When(click.ParamType[float]):
     """Turns `2026-03-01`, `2026-03-01T12:00Z` or `1767571200` into seconds since 1970; no zone means UTC."""
 
     name = "time"
@@ -20,7 +20,9 @@ class When(click.ParamType):
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            self.fail(f"{text!r} is no time; give ISO 8601, such as 2026-03-01T12:00Z, or seconds since 1970.", param, ctx)
+            self.fail(
+                f"{text!r} is no time; give ISO 8601, such as 2026-03-01T12:00Z, or seconds since 1970.", param, ctx
+            )
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -52,11 +52,11 @@ class Candidate:
     """Content keys of the block by kind; empty for infrastructure."""
 
 
-def content_candidates(source: EventSource, people: Population, window: Window, config: DetectConfig) -> list[Candidate]:
+def content_candidates(
+    source: EventSource, people: Population, window: Window, config: DetectConfig
+) -> list[Candidate]:
     """Link holders over the keys that several of them repeat in different requests."""
-    query = SharedQuery(
-        window=window, kinds=LINK_KINDS, min_accounts=MIN_SHARERS, min_requests_per_account=1
-    )
+    query = SharedQuery(window=window, kinds=LINK_KINDS, min_accounts=MIN_SHARERS, min_requests_per_account=1)
     found = source.shared_keys(query)
     strongest = np.argsort(found["requests"], kind="stable")[::-1][: config.max_keys]
     found = np.sort(found[strongest], order=["kind", "key"])
@@ -66,7 +66,9 @@ def content_candidates(source: EventSource, people: Population, window: Window, 
     tagged = _tags(carriers)
     names, key = np.unique(tagged, return_inverse=True)
     rows = people.find(carriers["account"])
-    links = _by_holder(key.astype(np.int64), people.holder[rows], carriers["contents"].astype(np.int64), people.n_holders)
+    links = _by_holder(
+        key.astype(np.int64), people.holder[rows], carriers["contents"].astype(np.int64), people.n_holders
+    )
     drafts = []
     for group in link_keys(links):
         holders = members_of(links, group, min_holders=config.min_holders)
@@ -74,7 +76,11 @@ def content_candidates(source: EventSource, people: Population, window: Window, 
             kept = _lifted(links, group, holders)
             mine = np.isin(key, kept) & np.isin(people.holder[rows], holders)
             if mine.any():
-                drafts.append(Candidate("content", int(window.fold or 0), np.unique(rows[mine]), _by_kind(names, carriers, key, kept)))
+                drafts.append(
+                    Candidate(
+                        "content", int(window.fold or 0), np.unique(rows[mine]), _by_kind(names, carriers, key, kept)
+                    )
+                )
     pruned = _pruned(source, people, window, drafts)
     return [draft for draft in pruned if len(np.unique(people.holder[draft.rows])) >= config.min_holders]
 
@@ -154,7 +160,9 @@ def infrastructure_candidates(people: Population, config: DetectConfig) -> list[
     """
     roll = people.roll
     pairs = [_star(roll["payment"])]
-    network_client = np.where((roll["network"] != 0) & (roll["sdk"] != 0), roll["network"] ^ (roll["sdk"] * np.uint64(3)), 0)
+    network_client = np.where(
+        (roll["network"] != 0) & (roll["sdk"] != 0), roll["network"] ^ (roll["sdk"] * np.uint64(3)), 0
+    )
     pairs.append(_star(network_client))
     left, right = (np.concatenate(part) for part in zip(*pairs, strict=True))
     graph = sparse.coo_matrix((np.ones(len(left)), (left, right)), shape=(len(roll), len(roll)))
@@ -183,4 +191,3 @@ def _groups(label: IntArray) -> list[IntArray]:
     order = np.argsort(label, kind="stable")
     cuts = np.flatnonzero(np.diff(label[order])) + 1
     return [np.sort(part) for part in np.split(order, cuts) if len(part) > 1]
-

@@ -6,7 +6,6 @@ nothing new about its subjects. Repeats of one content count once.
 Cost: one pass over the events of a block. Left to `explain`: what the counts mean.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -14,8 +13,8 @@ import numpy.typing as npt
 
 from stillwatch.detect.candidates import Candidate
 from stillwatch.detect.explain import Conduct, Outside, Paying
-from stillwatch.detect.hits import hit_mask
 from stillwatch.detect.habit import HabitTable, likeness_ranks
+from stillwatch.detect.hits import hit_mask
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.terms.event import EventArray
 
@@ -35,7 +34,7 @@ def openings(events: EventArray) -> BoolArray:
     given = np.unique(tie(account, sketch["issued"])[sketch["issued"] != 0])
     known = np.isin(tie(account[:, None], sketch["chain"]), given) & (sketch["chain"] != 0)
     untold = ~np.isin(account, account[sketch["issued"] != 0])
-    return ~known.any(axis=1) & ~(untold & (events["turns"] > 1))
+    return np.asarray(~known.any(axis=1) & ~(untold & (events["turns"] > 1)), bool)
 
 
 def tie(account: UIntArray, value: UIntArray) -> UIntArray:
@@ -60,7 +59,7 @@ def first_of_each(events: EventArray, *, most: int = SESSIONS_PER_ACCOUNT) -> Bo
     return keep
 
 
-def ranks(events: EventArray, rng: np.random.Generator) -> tuple[UIntArray, IntArray, npt.NDArray[np.float64]]:
+def ranks(events: EventArray, rng: np.random.Generator) -> tuple[IntArray, IntArray, npt.NDArray[np.float64]]:
     """Return (accounts, sessions, u) of the events' accounts compared with one another."""
     chosen = events[first_of_each(events)]
     return likeness_ranks(chosen["sketch"]["projection"].astype(np.float64), chosen["account"], rng)
@@ -82,7 +81,9 @@ def conduct_of(candidate: Candidate, people: Population, events: EventArray, rng
     mine, mine_hit = events[member], hit[member]
     hits = np.bincount(index, weights=mine_hit, minlength=len(active)).astype(np.int64)
     carried, carrier = events[hit], people.holder[row[hit]]
-    variants, repeated = _variants(mine[mine_hit], index[mine_hit], people.holder[row[member]][mine_hit], (carried, carrier), len(active))
+    variants, repeated = _variants(
+        mine[mine_hit], index[mine_hit], people.holder[row[member]][mine_hit], (carried, carrier), len(active)
+    )
     _, sizes, u = ranks(_sessions(mine, mine_hit), rng)
     volumes = people.roll["n_requests"][active].astype(np.int64)
     return Conduct(hits, variants, repeated, sizes, u, volumes, _paying(people, active))
@@ -101,7 +102,9 @@ def _variants(
     everyone, carrier = carried
     pairs = np.unique(np.stack([everyone["sketch"]["content"], carrier.astype(np.uint64)], axis=1), axis=0)
     content, senders = np.unique(pairs[:, 0], return_counts=True)
-    own, first = np.unique(np.stack([index.astype(np.uint64), mine["sketch"]["content"]], axis=1), axis=0, return_index=True)
+    own, first = np.unique(
+        np.stack([index.astype(np.uint64), mine["sketch"]["content"]], axis=1), axis=0, return_index=True
+    )
     shared = senders[np.searchsorted(content, own[:, 1])] >= 2 if len(own) else np.zeros(0, bool)
     of = index[first]
     return np.bincount(of, minlength=n).astype(np.int64), np.bincount(of, weights=shared, minlength=n).astype(np.int64)

@@ -86,7 +86,9 @@ class Outside:
 
 def explain_content(conduct: Conduct, outside: Outside) -> list[Evidence]:
     """Weigh a block that shares content against every honest reason to."""
-    known = [one_customer(conduct, queue_nats(conduct, outside))] if conduct.paying.known >= len(conduct.hits) / 2 else []
+    known = (
+        [one_customer(conduct, queue_nats(conduct, outside))] if conduct.paying.known >= len(conduct.hits) / 2 else []
+    )
     return [chance(conduct, outside), one_task(conduct, outside), own_work(conduct, outside), *known]
 
 
@@ -106,7 +108,7 @@ def chance(conduct: Conduct, outside: Outside) -> Evidence:
     log_e = float(bernoulli_bet(hit, n, min(rate, 0.95)))
     return Evidence(
         scenario="chance",
-        null=f"Members carry the shared text at most {MARGIN:g} times as often as other accounts active at the same time.",
+        null=f"Members carry the shared text at most {MARGIN:g} times as often as other accounts of the same time.",
         log_e=min(log_e, CAP),
         n=n,
         unit="account",
@@ -155,7 +157,8 @@ def own_work(conduct: Conduct, outside: Outside) -> Evidence:
     alike = float(mean_log_e(np.array([queue, *told])))
     return Evidence(
         scenario="own_work",
-        null="Members are separate customers who use the same tool: each has own subjects or an own volume, and an own payer.",
+        null="Members are separate customers who use the same tool: each has own subjects or an own volume, "
+        "and an own payer.",
         log_e=float(np.clip(min(mixed, alike), -CAP, CAP)),
         n=len(conduct.volumes),
         unit="account",
@@ -173,7 +176,8 @@ def neighbours(conduct: Conduct, outside: Outside) -> Evidence:
     queue, even = queue_nats(conduct, outside), even_nats(conduct, outside)
     return Evidence(
         scenario="neighbours",
-        null="Members are separate people behind one address or client (a campus, a relay): each has own subjects or an own volume.",
+        null="Members are separate people behind one address or client (a campus, a relay): each has own subjects "
+        "or an own volume.",
         log_e=float(np.clip(min(queue, even), -CAP, CAP)),
         n=len(conduct.volumes),
         unit="account",

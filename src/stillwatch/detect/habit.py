@@ -28,7 +28,9 @@ HEDGE: Final = 0.05
 """Share of memoryless accounts that any honest stratum is taken to hold, seen or not."""
 
 
-def likeness_ranks(projections: FloatArray, account: IntArray, rng: np.random.Generator) -> tuple[IntArray, IntArray, FloatArray]:
+def likeness_ranks(
+    projections: FloatArray, account: IntArray, rng: np.random.Generator
+) -> tuple[IntArray, IntArray, FloatArray]:
     """Rank each account's inner likeness among random regroupings of all requests given.
 
     Args:
@@ -102,7 +104,7 @@ def _pooled(counts: FloatArray) -> FloatArray:
 
 def _size_bin(sizes: IntArray) -> IntArray:
     found: IntArray = np.searchsorted(np.array(SIZE_EDGES), sizes, side="right") - 1
-    return np.clip(found, 0, len(SIZE_EDGES) - 1)
+    return np.asarray(np.clip(found, 0, len(SIZE_EDGES) - 1), np.int64)
 
 
 def _u_bin(u: FloatArray) -> IntArray:

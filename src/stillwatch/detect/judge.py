@@ -193,7 +193,9 @@ def _test(bench: Bench, candidate: Candidate, rng: np.random.Generator) -> Teste
     if candidate.origin == "infrastructure":
         mine = events[np.isin(people.find(events["account"]), candidate.rows)]
         conduct = conduct_of(candidate, people, mine, rng)
-        return Tested(candidate, tuple(explain_infrastructure(conduct, bench.outside, _second_respect(bench, candidate))))
+        return Tested(
+            candidate, tuple(explain_infrastructure(conduct, bench.outside, _second_respect(bench, candidate)))
+        )
     tested = bench.fold == 1 - candidate.fold
     conduct = conduct_of(candidate, people, events[tested], rng)
     outside = _outside(bench, candidate, events[tested])

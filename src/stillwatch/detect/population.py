@@ -50,12 +50,16 @@ class Population:
         return np.searchsorted(self.roll["account"], accounts).astype(np.int64)
 
 
-def _collapse(roll: RollupArray, field: str, holder: npt.NDArray[np.uint64], notes: list[str]) -> npt.NDArray[np.uint64]:
+def _collapse(
+    roll: RollupArray, field: str, holder: npt.NDArray[np.uint64], notes: list[str]
+) -> npt.NDArray[np.uint64]:
     values, index, counts = np.unique(roll[field], return_inverse=True, return_counts=True)
     enough = counts >= 2
     whole = (counts > WHOLE_LOG * len(roll)) & (len(roll) >= FEW) & (values != 0)
     if whole.any():
-        notes.append(f"one {field} covers {int(counts[whole].max())} of {len(roll)} accounts; it is not read as one customer.")
+        notes.append(
+            f"one {field} covers {int(counts[whole].max())} of {len(roll)} accounts; it is not read as one customer."
+        )
     joined = (enough & ~whole & (values != 0))[index]
     return np.where(joined, roll[field], holder)
 

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.campaign import Group
-from stillwatch.detect.hits import hit_mask
 from stillwatch.detect.conduct import first_of_each
 from stillwatch.detect.explain import MARGIN
 from stillwatch.detect.families import fits_in
+from stillwatch.detect.hits import hit_mask
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.stats.bets import bernoulli_bet
 from stillwatch.terms.event import EventArray

@@ -24,4 +24,6 @@ def check_range(name: str, value: float, *, low: float, high: float) -> None:
     """
     if math.isnan(value) or not low < value < high:
         bound = f"above {low}" if math.isinf(high) else f"strictly between {low} and {high}"
-        raise StillwatchError(f"{name} = {value}: must lie {bound}.\nSee docs/reference/settings.md for the default and what it changes.")
+        raise StillwatchError(
+            f"{name} = {value}: must lie {bound}.\nSee docs/reference/settings.md for the default and what it changes."
+        )
