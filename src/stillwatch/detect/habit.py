@@ -108,4 +108,4 @@ def _size_bin(sizes: IntArray) -> IntArray:
 
 
 def _u_bin(u: FloatArray) -> IntArray:
-    return np.minimum((np.ceil(u * N_BINS) - 1).astype(np.int64).clip(0), N_BINS - 1)
+    return np.asarray(np.minimum((np.ceil(u * N_BINS) - 1).astype(np.int64).clip(0), N_BINS - 1), np.int64)

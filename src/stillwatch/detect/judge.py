@@ -57,6 +57,8 @@ class Bench:
     """Their events up to `middle`; empty with a calibration."""
     middle: float
     """Without a calibration the time up to which is learnt, and from which accounts are judged."""
+    rng: np.random.Generator
+    """Source of the draws and regroupings, seeded with `config.seed`; used in one order."""
 
 
 def judge(
@@ -80,12 +82,11 @@ def judge(
     seconds = block_seconds(span.first, span.last, longest=config.block_seconds)
     window = Window(epoch=span.epoch, block_seconds=seconds)
     people = Population.of(source.rollup(window))
-    rng = np.random.default_rng(config.seed)
     candidates = candidates_of(source, people, window, config)
-    bench = _bench(source, config, people, window, candidates, rng)
+    bench = _bench(source, config, people, window, candidates)
     if calibration is not None:
         bench = replace(bench, outside=calibration.outside(people))
-    groups = merge([_test(bench, candidate, rng) for candidate in candidates])
+    groups = merge([_test(bench, candidate) for candidate in candidates])
     families = [infrastructure_families(people, group.rows, bench.outside_rows) for group in groups]
     n_families = np.array([1 + len(f) for f in families], np.int64)
     accused = accuse(np.array([g.log_e for g in groups]), n_families, q=config.q)
@@ -160,8 +161,10 @@ def _weigh_shown(
     return honest.weigh(Scores.of(np.concatenate([mine, others]), bench.people, rng))
 
 
-def _bench(source: EventSource, config: DetectConfig, people: Population, window: Window,
-           candidates: list[Candidate], rng: np.random.Generator) -> Bench:  # fmt: skip
+def _bench(
+    source: EventSource, config: DetectConfig, people: Population, window: Window, candidates: list[Candidate]
+) -> Bench:
+    rng = np.random.default_rng(config.seed)
     named = named_rows(candidates)
     outside_rows = np.setdiff1d(np.arange(len(people.roll)), named)
     carriers = _carriers(source, people, window, candidates)
@@ -176,7 +179,7 @@ def _bench(source: EventSource, config: DetectConfig, people: Population, window
     active = tuple(source.rollup(replace(window, fold=fold)) for fold in (0, 1))
     outside = outside_of(people, outside_rows, reference, rng)
     return Bench(source, config, people, window, concerned, fold_of(concerned["time"], window.block_seconds),
-                 (active[0], active[1]), outside_rows, outside, sample, reference, half.end)  # fmt: skip
+                 (active[0], active[1]), outside_rows, outside, sample, reference, half.end, rng)  # fmt: skip
 
 
 def _carriers(source: EventSource, people: Population, window: Window, candidates: list[Candidate]) -> IntArray:
@@ -187,17 +190,17 @@ def _carriers(source: EventSource, people: Population, window: Window, candidate
     return np.unique(np.concatenate(rows))
 
 
-def _test(bench: Bench, candidate: Candidate, rng: np.random.Generator) -> Tested:
+def _test(bench: Bench, candidate: Candidate) -> Tested:
     """Weigh a candidate on the fold it was not linked on; infrastructure on both."""
     events, people = bench.concerned, bench.people
     if candidate.origin == "infrastructure":
         mine = events[np.isin(people.find(events["account"]), candidate.rows)]
-        conduct = conduct_of(candidate, people, mine, rng)
+        conduct = conduct_of(candidate, people, mine, bench.rng)
         return Tested(
             candidate, tuple(explain_infrastructure(conduct, bench.outside, _second_respect(bench, candidate)))
         )
     tested = bench.fold == 1 - candidate.fold
-    conduct = conduct_of(candidate, people, events[tested], rng)
+    conduct = conduct_of(candidate, people, events[tested], bench.rng)
     outside = _outside(bench, candidate, events[tested])
     return Tested(candidate, tuple(explain_content(conduct, outside)))
 
