@@ -29,7 +29,7 @@ def timeline_of(store: Journal, verdicts: Verdicts) -> tuple[Mapping[str, tuple[
     start, end = figures["first"], figures["last"]
     step = max((end - start) / BINS, 1.0)
     edges = start + step * np.arange(BINS + 1)
-    edges[-1] = end + step
+    edges[-1] += step  # the last event stands on the last edge
     lines = {}
     roll = store.rollup(window)
     accounts, scale = roll["account"], 1.0

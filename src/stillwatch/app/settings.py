@@ -67,6 +67,8 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             raise StillwatchError(
                 f"settings file {path}: table [{name}] is unknown; must be one of {', '.join(SECTIONS)}."
             )
+        if not isinstance(tables[name], dict):
+            raise StillwatchError(f"settings file {path}: {name} is one value or a list; must be a table [{name}].")
     return tables
 
 
@@ -77,4 +79,6 @@ def _section(name: str, given: dict[str, Any]) -> Any:
             raise StillwatchError(f"{name}.{key}: unknown setting; must be one of {', '.join(known)}.")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise StillwatchError(f"{name}.{key} = {value!r}: must be a number.")
+        if known[key] is int and not (isinstance(value, int) and value >= 0):
+            raise StillwatchError(f"{name}.{key} = {value!r}: must be a whole number, 0 or more.")
     return SECTIONS[name](**given)
