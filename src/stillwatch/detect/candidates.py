@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from stillwatch.detect.config import DetectConfig
 from stillwatch.detect.explain import MARGIN
-from stillwatch.detect.hits import hit_mask
+from stillwatch.detect.hits import KeyIndex
 from stillwatch.detect.linkage import Links, link_keys, members_of
 from stillwatch.detect.population import Population
 from stillwatch.stats.bets import bernoulli_bet
@@ -99,9 +99,10 @@ def _pruned(source: EventSource, people: Population, window: Window, drafts: lis
     events = source.events(people.roll["account"][rows], window)
     index = np.searchsorted(rows, people.find(events["account"]))
     total = np.bincount(index, minlength=len(rows))
+    carried = KeyIndex.of(events, (draft.keys for draft in drafts))
     out = []
     for draft in drafts:
-        hits = np.bincount(index[hit_mask(events, draft.keys)], minlength=len(rows))
+        hits = np.bincount(index[carried.events(draft.keys)], minlength=len(rows))
         linked = np.isin(rows, draft.rows)
         others = max(everyone - float(total[linked].sum()), 1.0)
         rate = MARGIN * (float(hits[~linked].sum()) + 1.0) / (others + 2.0)

@@ -6,6 +6,7 @@ against how often accounts outside agree: `payment`, `network`, `client`. Beside
 Cost: one pass over the members. Left to `campaign`: how many families an accusation needs.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -26,24 +27,64 @@ NEARLY_ALL: Final = 0.75
 """A family that ties this share of the members is one that a member is expected to show."""
 
 
-def infrastructure_families(people: Population, rows: IntArray, outside: IntArray) -> dict[str, BoolArray]:
-    """Return the families that tie the members: name -> which members, shape (n_members,).
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """How often accounts outside every candidate agree; counted once for all blocks."""
 
-    Args:
-        people: The population.
-        rows: Members.
-        outside: Rows of the accounts outside every candidate.
-    """
+    people: Population
+    tied: dict[str, tuple[int, int]]
+    """Family -> (accounts that share their value with another holder, accounts whose value is known)."""
+    clients: tuple[UIntArray, IntArray]
+    """Client values of outside accounts, ascending, and how many have each."""
+
+    @classmethod
+    def of(cls, people: Population, rows: IntArray) -> "Elsewhere":
+        """Count the accounts in `rows`, those outside every candidate."""
+        tied = {}
+        for name, value in _values(people).items():
+            mask, known = _tied(name, value[rows], people.holder[rows])
+            tied[name] = int(mask.sum()), known
+        client = _values(people)["client"][rows]
+        return cls(people, tied, np.unique(client[client != 0], return_counts=True))
+
+    def agreeing(self, name: str, members: UIntArray) -> tuple[int, int]:
+        """Return (outside accounts that agree as the members do, outside accounts whose value is known)."""
+        if name != "client":
+            return self.tied[name]
+        values, counts = self.clients
+        at = np.searchsorted(values, _commonest(members))
+        same = int(counts[at]) if at < len(values) and values[at] == _commonest(members) else 0
+        return same, self.tied[name][1]
+
+
+def infrastructure_families(elsewhere: Elsewhere, rows: IntArray) -> dict[str, BoolArray]:
+    """Return the families that tie the members: name -> which members, shape (n_members,)."""
+    people = elsewhere.people
     found = {}
     for name, value in _values(people).items():
         tied, known = _tied(name, value[rows], people.holder[rows])
-        if not known:
+        if not known or tied.sum() < LEAST_SHARE * len(rows):
             continue
-        others, others_known = _elsewhere(name, value[rows], value[outside], people.holder[outside])
-        nats = float(two_sample_bet(int(tied.sum()), known, others, max(others_known, 1)))
-        if nats >= ENOUGH and tied.sum() >= LEAST_SHARE * len(rows):
+        others, others_known = elsewhere.agreeing(name, value[rows])
+        if float(two_sample_bet(int(tied.sum()), known, others, max(others_known, 1))) >= ENOUGH:
             found[name] = tied
     return found
+
+
+def infrastructure_nats(elsewhere: Elsewhere, rows: IntArray) -> dict[str, float]:
+    """Return, for each family that is known at all, nats against "members agree no more than others do".
+
+    The client is picked because the members share it, so it pays for the number of clients there are.
+    """
+    people = elsewhere.people
+    nats = {}
+    for name, value in _values(people).items():
+        tied, known = _tied(name, value[rows], people.holder[rows])
+        others, others_known = elsewhere.agreeing(name, value[rows])
+        if known and others_known:
+            picked = np.log(max(len(elsewhere.clients[0]), 1)) if name == "client" else 0.0
+            nats[name] = float(two_sample_bet(int(tied.sum()), known, others, others_known)) - float(picked)
+    return nats
 
 
 def fits_in(people: Population, rows: IntArray, block: IntArray, families: dict[str, BoolArray]) -> BoolArray:
@@ -77,17 +118,10 @@ def _tied(name: str, value: UIntArray, holder: IntArray) -> tuple[BoolArray, int
     known = value != 0
     if name == "client":
         return value == _commonest(value), int(known.sum())
-    pairs = np.unique(np.stack([value, holder.astype(np.uint64)], axis=1), axis=0)
-    names, holders = np.unique(pairs[:, 0], return_counts=True)
+    paired = value * np.uint64(0x9E3779B97F4A7C15) ^ holder.astype(np.uint64)
+    _, first = np.unique(paired, return_index=True)
+    names, holders = np.unique(value[first], return_counts=True)
     return np.isin(value, names[(holders >= 2) & (names != 0)]), int(known.sum())
-
-
-def _elsewhere(name: str, members: UIntArray, value: UIntArray, holder: IntArray) -> tuple[int, int]:
-    """Return (accounts outside that agree in the same way, accounts outside whose value is known)."""
-    if name == "client":
-        return int((value == _commonest(members)).sum()), int((value != 0).sum())
-    tied, known = _tied(name, value, holder)
-    return int(tied.sum()), known
 
 
 def _commonest(value: UIntArray) -> np.uint64:

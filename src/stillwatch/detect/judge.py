@@ -19,15 +19,15 @@ from stillwatch.detect.candidates import Candidate
 from stillwatch.detect.conduct import conduct_of, outside_of
 from stillwatch.detect.config import DetectConfig
 from stillwatch.detect.explain import Outside, explain_content, explain_infrastructure
-from stillwatch.detect.families import infrastructure_families
+from stillwatch.detect.families import Elsewhere, infrastructure_families
 from stillwatch.detect.grid import block_seconds, fold_of
-from stillwatch.detect.hits import hit_mask
+from stillwatch.detect.hits import Concerned
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.detect.receipt import conclude, flag_figures, with_own, with_scenarios
 from stillwatch.detect.record import campaign_record, near_misses
 from stillwatch.detect.search import candidates_of, named_rows
 from stillwatch.terms.event import EventArray, empty_events
-from stillwatch.terms.ports import EventSource, RollupArray, Window
+from stillwatch.terms.ports import EventSource, Window
 from stillwatch.terms.verdict import AccountVerdict, Campaign, Verdicts
 
 IntArray = npt.NDArray[np.int64]
@@ -44,12 +44,12 @@ class Bench:
     config: DetectConfig
     people: Population
     window: Window
-    concerned: EventArray
+    concerned: Concerned
     """Events of all members and of others that carry their keys."""
-    fold: npt.NDArray[np.int8]
-    active: tuple[RollupArray, RollupArray]
-    """Roll-ups of fold 0 and of fold 1."""
-    outside_rows: IntArray
+    active: tuple[IntArray, IntArray]
+    """Holders active on fold 0 and on fold 1, each once."""
+    elsewhere: Elsewhere
+    """How accounts outside every candidate agree in infrastructure."""
     outside: Outside
     company: IntArray
     """Rows of the sample of outside accounts; without a calibration accounts are scored among them."""
@@ -87,7 +87,7 @@ def judge(
     if calibration is not None:
         bench = replace(bench, outside=calibration.outside(people))
     groups = merge([_test(bench, candidate) for candidate in candidates])
-    families = [infrastructure_families(people, group.rows, bench.outside_rows) for group in groups]
+    families = [infrastructure_families(bench.elsewhere, group.rows) for group in groups]
     n_families = np.array([1 + len(f) for f in families], np.int64)
     accused = accuse(np.array([g.log_e for g in groups]), n_families, q=config.q)
     campaigns = tuple(
@@ -136,12 +136,12 @@ def _with_accounts(
     rng = np.random.default_rng([bench.config.seed, 1])  # apart, so that campaigns do not depend on accounts' draws
     if calibration is None:
         weighed = _weigh_shown(bench, campaigns, near, rng)
-        return with_scenarios(campaigns, people, bench.outside_rows, weighed), with_own(near, weighed, bench.config), {}
+        return with_scenarios(campaigns, bench.elsewhere, weighed), with_own(near, weighed, bench.config), {}
     everyone = score_accounts(bench.source, people, np.arange(len(people.roll)), bench.window, rng)
     weighed = calibration.scores.weigh(everyone)
     more = {"calibration_accounts": calibration.accounts, "flagged": flag_figures(weighed, bench.config)}
     accounts = conclude(near, weighed, people, bench.config)
-    return with_scenarios(campaigns, people, bench.outside_rows, weighed), accounts, more
+    return with_scenarios(campaigns, bench.elsewhere, weighed), accounts, more
 
 
 def _weigh_shown(
@@ -151,8 +151,9 @@ def _weigh_shown(
     shown = {a for c in campaigns if c.accused for a in c.accounts} | {verdict.account for verdict in near}
     honest = HonestScores.of(Scores.of(bench.reference, bench.people, rng))
     late = replace(bench.window, start=bench.middle)
-    mine = bench.concerned[bench.concerned["time"] >= bench.middle]
-    mine = mine[np.isin(mine["account"], np.array(sorted(shown), np.uint64))]
+    rows = bench.people.find(np.array(sorted(shown), np.uint64))
+    mine = bench.concerned.events[bench.concerned.of_accounts(rows)]
+    mine = mine[mine["time"] >= bench.middle]
     if len(mine) == 0:
         return honest.weigh(Scores.of(mine, bench.people, rng))
     company = bench.people.roll["account"][bench.company]
@@ -176,10 +177,14 @@ def _bench(
     half = replace(window, end=max((span_first + span_last) / 2, np.nextafter(span_first, np.inf)))
     sample = rng.choice(outside_rows, min(config.controls, len(outside_rows)), replace=False)
     reference = source.events(people.roll["account"][sample], half) if len(sample) else empty_events()
-    active = tuple(source.rollup(replace(window, fold=fold)) for fold in (0, 1))
+    active = [
+        np.unique(people.holder[people.find(source.rollup(replace(window, fold=fold))["account"])]) for fold in (0, 1)
+    ]
     outside = outside_of(people, outside_rows, reference, rng)
-    return Bench(source, config, people, window, concerned, fold_of(concerned["time"], window.block_seconds),
-                 (active[0], active[1]), outside_rows, outside, sample, reference, half.end, rng)  # fmt: skip
+    fold = fold_of(concerned["time"], window.block_seconds)
+    indexed = Concerned.of(concerned, people.find(concerned["account"]), fold, (c.keys for c in candidates))
+    return Bench(source, config, people, window, indexed, (active[0], active[1]), Elsewhere.of(people, outside_rows),
+                 outside, sample, reference, half.end, rng)  # fmt: skip
 
 
 def _carriers(source: EventSource, people: Population, window: Window, candidates: list[Candidate]) -> IntArray:
@@ -192,33 +197,32 @@ def _carriers(source: EventSource, people: Population, window: Window, candidate
 
 def _test(bench: Bench, candidate: Candidate) -> Tested:
     """Weigh a candidate on the fold it was not linked on; infrastructure on both."""
-    events, people = bench.concerned, bench.people
+    concerned, people = bench.concerned, bench.people
+    mine = concerned.of_accounts(candidate.rows)
     if candidate.origin == "infrastructure":
-        mine = events[np.isin(people.find(events["account"]), candidate.rows)]
-        conduct = conduct_of(candidate, people, mine, bench.rng)
+        conduct = conduct_of(candidate, people, concerned.events[mine], bench.rng)
         return Tested(
             candidate, tuple(explain_infrastructure(conduct, bench.outside, _second_respect(bench, candidate)))
         )
-    tested = bench.fold == 1 - candidate.fold
-    conduct = conduct_of(candidate, people, events[tested], bench.rng)
-    outside = _outside(bench, candidate, events[tested])
-    return Tested(candidate, tuple(explain_content(conduct, outside)))
+    hit = concerned.index.events(candidate.keys)
+    both = np.union1d(mine, hit)
+    events = concerned.events[both[concerned.fold[both] == 1 - candidate.fold]]
+    conduct = conduct_of(candidate, people, events, bench.rng)
+    carriers = np.unique(concerned.row[hit[concerned.fold[hit] == 1 - candidate.fold]])
+    return Tested(candidate, tuple(explain_content(conduct, _outside(bench, candidate, carriers))))
 
 
-def _outside(bench: Bench, candidate: Candidate, events: EventArray) -> Outside:
+def _outside(bench: Bench, candidate: Candidate, carriers: IntArray) -> Outside:
     """Count other holders active on the tested fold, and those of them that carry the keys."""
-    people, roll = bench.people, bench.active[1 - candidate.fold]
-    active = people.find(roll["account"])
-    members = np.unique(people.holder[candidate.rows])
-    others = np.setdiff1d(people.holder[active], members)
-    hit = hit_mask(events, candidate.keys)
-    carrying = np.unique(people.holder[people.find(np.unique(events["account"][hit]))])
-    hit_holders = len(np.setdiff1d(carrying, members))
-    return replace(bench.outside, holders=len(others), hit_holders=hit_holders)
+    holder = bench.people.holder
+    members = np.unique(holder[candidate.rows])
+    others = len(np.setdiff1d(bench.active[1 - candidate.fold], members, assume_unique=True))
+    hit_holders = len(np.setdiff1d(np.unique(holder[carriers]), members))
+    return replace(bench.outside, holders=others, hit_holders=hit_holders)
 
 
 def _second_respect(bench: Bench, candidate: Candidate) -> tuple[int, int]:
     """Return (members that also agree in the second-best family, members)."""
-    found = infrastructure_families(bench.people, candidate.rows, bench.outside_rows)
+    found = infrastructure_families(bench.elsewhere, candidate.rows)
     tied = sorted((int(mask.sum()) for mask in found.values()), reverse=True)
     return (tied[1] if len(tied) > 1 else 0, len(candidate.rows))

@@ -15,13 +15,13 @@ import numpy.typing as npt
 
 from stillwatch.detect.accounts import SCORED, Weighed
 from stillwatch.detect.config import DetectConfig
+from stillwatch.detect.families import Elsewhere, infrastructure_nats
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.detect.scenarios import SCENARIOS
 from stillwatch.detect.scenarios.infrastructure import INFRASTRUCTURE
 from stillwatch.detect.scenarios.shared_anchor import SHARED_ANCHOR
 from stillwatch.stats.evalues import log_threshold, mean_log_e
 from stillwatch.stats.multiplicity import e_bh
-from stillwatch.stats.two_sample import two_sample_bet
 from stillwatch.terms.verdict import AccountVerdict, Campaign, Evidence
 
 IntArray = npt.NDArray[np.int64]
@@ -34,24 +34,21 @@ RESTATED: Final = {"chance": SHARED_ANCHOR, "strangers": INFRASTRUCTURE}
 """Explanations whose refutation is what a scenario of campaigns says."""
 
 
-def with_scenarios(
-    campaigns: tuple[Campaign, ...], people: Population, outside: IntArray, weighed: Weighed
-) -> tuple[Campaign, ...]:
+def with_scenarios(campaigns: tuple[Campaign, ...], elsewhere: Elsewhere, weighed: Weighed) -> tuple[Campaign, ...]:
     """Return the campaigns with evidence by scenario added to those that are accused.
 
     Args:
         campaigns: Everything looked at.
-        people: The population.
-        outside: Rows of the accounts outside every candidate.
+        elsewhere: How accounts outside every candidate agree in infrastructure.
         weighed: Accounts that were scored, those of accused campaigns among them.
     """
     return tuple(
-        replace(c, evidence=(*c.evidence, *_campaign_lines(c, people, outside, weighed))) if c.accused else c
+        replace(c, evidence=(*c.evidence, *_campaign_lines(c, elsewhere, weighed))) if c.accused else c
         for c in campaigns
     )
 
 
-def _campaign_lines(campaign: Campaign, people: Population, outside: IntArray, weighed: Weighed) -> list[Evidence]:
+def _campaign_lines(campaign: Campaign, elsewhere: Elsewhere, weighed: Weighed) -> list[Evidence]:
     accounts = np.array(campaign.accounts, np.uint64)
     found = {s.name: e for s, e in zip(SCORED, _members(weighed.find(accounts), weighed), strict=False)}
     for item in campaign.evidence:
@@ -59,7 +56,7 @@ def _campaign_lines(campaign: Campaign, people: Population, outside: IntArray, w
             scenario = RESTATED[item.scenario]
             found[scenario.name] = replace(item, scenario=scenario.name, null=scenario.null, clears=scenario.clears)
     if INFRASTRUCTURE.name not in found and len(accounts):
-        found[INFRASTRUCTURE.name] = infrastructure_line(people, people.find(np.sort(accounts)), outside)
+        found[INFRASTRUCTURE.name] = infrastructure_line(elsewhere, elsewhere.people.find(np.sort(accounts)))
     return [found[name] for name in SCENARIOS.names() if name in found]
 
 
@@ -86,45 +83,18 @@ def _members(index: IntArray, weighed: Weighed) -> list[Evidence]:
     ]
 
 
-def infrastructure_line(people: Population, rows: IntArray, outside: IntArray) -> Evidence:
-    """Return how much more members share payers, networks and clients than accounts outside do.
-
-    The three are averaged as e-values. The client is picked because the members share it, so it pays
-    for the number of clients there are.
-    """
-    roll, holder = people.roll, people.holder
-    client = np.where((roll["sdk"] != 0) | (roll["tls"] != 0), roll["sdk"] * np.uint64(31) ^ roll["tls"], np.uint64(0))
-    against = {}
-    for name in ("payment", "network"):
-        mine, others = (_shared(roll[name][part], holder[part]) for part in (rows, outside))
-        against[name] = _bet(mine, roll[name][rows] != 0, others, roll[name][outside] != 0)
-    names, counts = np.unique(client[rows][client[rows] != 0], return_counts=True)
-    commonest = names[counts.argmax()] if len(names) else np.uint64(1)
-    bet = _bet(client[rows] == commonest, client[rows] != 0, client[outside] == commonest, client[outside] != 0)
-    against["client"] = bet - float(np.log(max(len(np.unique(client[client != 0])), 1)))
+def infrastructure_line(elsewhere: Elsewhere, rows: IntArray) -> Evidence:
+    """Return how much more members share payers, networks and clients than accounts outside do, averaged."""
+    against = infrastructure_nats(elsewhere, rows)
     return Evidence(
         scenario=INFRASTRUCTURE.name,
         null=INFRASTRUCTURE.null,
-        log_e=round(float(mean_log_e(np.array(list(against.values())))), 4),
+        log_e=round(float(mean_log_e(np.array(list(against.values())))), 4) if against else 0.0,
         n=len(rows),
         unit="account",
         detail={f"nats_{name}": round(value, 2) for name, value in against.items()},
         clears=INFRASTRUCTURE.clears,
     )
-
-
-def _shared(value: UIntArray, holder: IntArray) -> BoolArray:
-    """Return which accounts share their value with another holder among them."""
-    pairs = np.unique(np.stack([value, holder.astype(np.uint64)], axis=1), axis=0)
-    names, holders = np.unique(pairs[:, 0], return_counts=True)
-    return np.isin(value, names[(holders >= 2) & (names != 0)])
-
-
-def _bet(mine: BoolArray, known: BoolArray, others: BoolArray, others_known: BoolArray) -> float:
-    if not (known.any() and others_known.any()):
-        return 0.0
-    marked, elsewhere = int((mine & known).sum()), int((others & others_known).sum())
-    return float(two_sample_bet(marked, int(known.sum()), elsewhere, int(others_known.sum())))
 
 
 def with_own(

@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.campaign import Group
-from stillwatch.detect.conduct import first_of_each
+from stillwatch.detect.conduct import tie
 from stillwatch.detect.explain import MARGIN
 from stillwatch.detect.families import fits_in
-from stillwatch.detect.hits import hit_mask
+from stillwatch.detect.hits import Concerned
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.stats.bets import bernoulli_bet
-from stillwatch.terms.event import EventArray
 from stillwatch.terms.verdict import AccountVerdict, Campaign, Evidence
 
 IntArray = npt.NDArray[np.int64]
@@ -35,7 +34,7 @@ CLOSEST: Final = 20
 
 
 def campaign_record(
-    people: Population, concerned: EventArray, group: Group, families: Mapping[str, BoolArray], accused: bool
+    people: Population, concerned: Concerned, group: Group, families: Mapping[str, BoolArray], accused: bool
 ) -> Campaign:
     """Return the campaign that a group stands for, its members strongest first.
 
@@ -49,7 +48,7 @@ def campaign_record(
     rows, own, harvests = _members(people, concerned, group)
     fits = fits_in(people, rows, group.rows, dict(families))
     rows, own = rows[fits], own[fits]
-    mine = concerned[np.isin(people.find(concerned["account"]), rows)]
+    mine = concerned.events[concerned.of_accounts(rows)]
     order = np.lexsort((rows, -own))
     accounts = people.roll["account"][rows[order]]
     return Campaign(
@@ -69,20 +68,20 @@ def campaign_record(
     )
 
 
-def _members(people: Population, concerned: EventArray, group: Group) -> tuple[IntArray, FloatArray, IntArray]:
+def _members(people: Population, concerned: Concerned, group: Group) -> tuple[IntArray, FloatArray, IntArray]:
     """Return (rows, nats of each account's own part, each account's different requests with the content)."""
     keys: dict[str, npt.NDArray[np.uint64]] = {}
     for part in group.convincing:
         for kind, values in part.candidate.keys.items():
             keys[kind] = np.union1d(keys[kind], values) if kind in keys else values
-    once = concerned[first_of_each(concerned, most=len(concerned))]
-    hit = hit_mask(once, keys)
-    row = people.find(once["account"])
-    total = np.bincount(row, minlength=len(people.roll))
-    hits = np.bincount(row[hit], minlength=len(people.roll))
+    hit = concerned.index.events(keys)
+    tied = tie(concerned.row[hit].astype(np.uint64), concerned.events["sketch"]["content"][hit])
+    _, once = np.unique(tied, return_index=True)
+    hits = np.bincount(concerned.row[hit[once]], minlength=len(people.roll))
+    total = people.roll["n_contents"].astype(np.int64)
     linked = np.zeros(len(people.roll), bool)
     linked[group.rows] = True
-    rate = min(MARGIN * _outside_rate(people, hits, total, linked), 0.9)
+    rate = min(MARGIN * _outside_rate(people, hits, linked), 0.9)
     own = np.asarray(bernoulli_bet(hits, np.maximum(total, hits), rate))
     bar = np.where(linked, MEMBER_NATS, MEMBER_NATS + np.log(people.n_holders))
     member = (hits >= 2) & (own >= bar)
@@ -91,7 +90,7 @@ def _members(people: Population, concerned: EventArray, group: Group) -> tuple[I
     return rows, own[rows], hits[rows]
 
 
-def _outside_rate(people: Population, hits: IntArray, total: IntArray, linked: npt.NDArray[np.bool_]) -> float:
+def _outside_rate(people: Population, hits: IntArray, linked: npt.NDArray[np.bool_]) -> float:
     """Return how often a different request of an account that was not linked carries the content.
 
     Accounts that carried it more than once are left out: some are members that linkage missed, and
