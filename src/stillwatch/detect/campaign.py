@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.candidates import Candidate
-from stillwatch.stats.evalues import mean_log_e
 from stillwatch.stats.multiplicity import e_bh
 from stillwatch.terms.verdict import Evidence
 
@@ -24,8 +23,6 @@ OVERLAP: Final = 0.4
 """Two candidates are one campaign when this share of the smaller is in the other."""
 SINGLE_FAMILY: Final = 10.0
 """A campaign linked by content alone must pass at q divided by this."""
-CONVINCING: Final = float(np.log(1000.0))
-"""Nats above which a merged part adds its accounts and keys to the campaign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +31,8 @@ class Tested:
 
     candidate: Candidate
     evidence: tuple[Evidence, ...]
+    granted: bool = False
+    """Whether e-BH over all candidates granted it."""
 
     @property
     def log_e(self) -> float:
@@ -43,46 +42,44 @@ class Tested:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Candidates that are about the same accounts: one hypothesis."""
+    """Candidates that are about the same accounts: what a person reads as one campaign."""
 
     parts: tuple[Tested, ...]
-    """The strongest first; the others overlap with it."""
+    """The lead first: granted before not, then the most evidence; the others overlap with it."""
 
     @property
-    def convincing(self) -> tuple[Tested, ...]:
-        """The first part and those others that would convince by themselves: only they name members."""
-        return (self.parts[0], *(part for part in self.parts[1:] if part.log_e >= CONVINCING))
+    def lead(self) -> Tested:
+        """The part whose evidence and receipt stand for the group."""
+        return self.parts[0]
+
+    @property
+    def naming(self) -> tuple[Tested, ...]:
+        """The parts that name members: those that were granted, or else the lead alone."""
+        return tuple(part for part in self.parts if part.granted) or self.parts[:1]
 
     @property
     def tied(self) -> IntArray:
-        """Accounts of the convincing parts that infrastructure linked, ascending; often none."""
-        rows = [part.candidate.rows for part in self.convincing if part.candidate.origin == "infrastructure"]
+        """Accounts of the naming parts that infrastructure linked, ascending; often none."""
+        rows = [part.candidate.rows for part in self.naming if part.candidate.origin == "infrastructure"]
         return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
 
     @property
     def rows(self) -> IntArray:
-        """Accounts of the convincing parts, ascending."""
-        return np.unique(np.concatenate([part.candidate.rows for part in self.convincing]))
-
-    @property
-    def log_e(self) -> float:
-        """Mean over the parts as e-values: valid however they depend on one another."""
-        return float(mean_log_e(np.array([part.log_e for part in self.parts])))
-
-    @property
-    def strongest(self) -> Tested:
-        """The part with the most evidence; its receipt is the one shown."""
-        return max(self.parts, key=lambda part: part.log_e)
+        """Accounts of the naming parts, ascending."""
+        return np.unique(np.concatenate([part.candidate.rows for part in self.naming]))
 
     @property
     def by_content(self) -> bool:
-        """Whether any convincing part was linked by content."""
-        return any(part.candidate.origin == "content" for part in self.convincing)
+        """Whether any naming part was linked by content."""
+        return any(part.candidate.origin == "content" for part in self.naming)
 
 
 def merge(tested: list[Tested]) -> list[Group]:
-    """Join candidates of overlapping membership into one hypothesis, the strongest first."""
-    left = sorted(tested, key=lambda item: -item.log_e)
+    """Join candidates of overlapping membership, after each was judged by itself.
+
+    Joining comes after the judging, so that what is joined to what cannot move the error rate.
+    """
+    left = sorted(tested, key=lambda item: (not item.granted, -item.log_e))
     groups: list[list[Tested]] = []
     for item in left:
         for group in groups:
@@ -100,9 +97,9 @@ def _overlap(one: Tested, other: Tested) -> float:
 
 
 def accuse(log_e: FloatArray, n_families: IntArray, *, q: float) -> npt.NDArray[np.bool_]:
-    """Return which groups are campaigns: e-BH at q, after groups with one family pay ln 10 nats.
+    """Return which candidates are granted: e-BH at q, after those with one family pay ln 10 nats.
 
-    Paying makes a group pass only where its e-value would pass at q/10; an e-value divided by ten
+    Paying makes a candidate pass only where its e-value would pass at q/10; an e-value divided by ten
     is still one, so the rate promised at q holds over the whole mixture.
 
     >>> accuse(np.array([6.0, 4.0, 0.0]), np.array([2, 1, 1]), q=0.05).tolist()
@@ -113,3 +110,13 @@ def accuse(log_e: FloatArray, n_families: IntArray, *, q: float) -> npt.NDArray[
     paid = np.where(n_families >= 2, log_e, log_e - np.log(SINGLE_FAMILY))
     granted: npt.NDArray[np.bool_] = e_bh(paid, q)
     return granted
+
+
+def threshold(looked_at: int, granted: int, *, accused: bool, n_families: int, q: float) -> float:
+    """Return the nats that a candidate had to reach, given how many were looked at and granted.
+
+    >>> round(threshold(20, 4, accused=True, n_families=2, q=0.05), 3)
+    4.605
+    """
+    with_it = max(granted if accused else granted + 1, 1)
+    return float(np.log(looked_at / (q * with_it)) + (0.0 if n_families >= 2 else np.log(SINGLE_FAMILY)))

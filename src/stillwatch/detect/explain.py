@@ -147,19 +147,21 @@ def one_task(conduct: Conduct, outside: Outside) -> Evidence:
 def own_work(conduct: Conduct, outside: Outside) -> Evidence:
     """Members are separate customers who happen to use the same tool.
 
-    Such customers mostly keep to own subjects and differ in volume. Some do not: batch jobs over
-    mixed data have no subject, machines on a quota are even. The null holds both kinds, so both have
-    to be refuted: with no subject to go by, volumes or payers must tell, and the other way round.
+    Such customers keep to own subjects, differ in volume and pay for themselves; but an honest group
+    may lack one of the three: batch jobs over mixed data have no subject, machines on a quota are
+    even, customers of a reseller share a payer. So two of the three have to be refuted: whichever
+    one is excused, the mean of the others must tell.
     """
     queue, even, payers = queue_nats(conduct, outside), even_nats(conduct, outside), _payment(conduct, outside)
-    told = [payers] if conduct.paying.known else []
-    mixed = float(mean_log_e(np.array([even, *told])))
-    alike = float(mean_log_e(np.array([queue, *told])))
+    if conduct.paying.known:
+        log_e = min(_mean(queue, even), _mean(queue, payers), _mean(even, payers))
+    else:
+        log_e = min(queue, even)
     return Evidence(
         scenario="own_work",
-        null="Members are separate customers who use the same tool: each has own subjects or an own volume, "
-        "and an own payer.",
-        log_e=float(np.clip(min(mixed, alike), -CAP, CAP)),
+        null="Members are separate customers who use the same tool: at least two of own subjects, own volume and "
+        "own payer hold for each.",
+        log_e=float(np.clip(log_e, -CAP, CAP)),
         n=len(conduct.volumes),
         unit="account",
         detail=_tallied(conduct, {"one_queue": queue, "even_load": even, "shared_payers": payers}),
@@ -242,6 +244,11 @@ def even_nats(conduct: Conduct, outside: Outside) -> float:
     in_band = np.searchsorted(others, others * math.exp(2 * EVEN_BAND), side="right") - np.arange(len(others))
     rate = (int(in_band.max(initial=0)) + 1) / (len(others) + 2)
     return float(np.clip(bernoulli_bet(inside, len(conduct.volumes), min(rate, 0.95)), -CAP, CAP))
+
+
+def _mean(one: float, other: float) -> float:
+    """Return the mean of two e-values, in nats: valid however they depend on one another."""
+    return float(mean_log_e(np.array([one, other])))
 
 
 def _payment(conduct: Conduct, outside: Outside) -> float:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stillwatch.detect.accounts import HonestScores, Scores, Weighed, score_accounts
 from stillwatch.detect.calibration import Calibration
-from stillwatch.detect.campaign import Tested, accuse, merge
+from stillwatch.detect.campaign import Group, Tested, accuse, merge, threshold
 from stillwatch.detect.candidates import Candidate
 from stillwatch.detect.conduct import conduct_of, outside_of
 from stillwatch.detect.config import DetectConfig
@@ -86,13 +86,10 @@ def judge(
     bench = _bench(source, config, people, window, candidates)
     if calibration is not None:
         bench = replace(bench, outside=calibration.outside(people))
-    groups = merge([_test(bench, candidate) for candidate in candidates])
+    groups, granted = _granted(bench, [_test(bench, candidate) for candidate in candidates])
     families = [infrastructure_families(bench.elsewhere, group.rows) for group in groups]
-    n_families = np.array([1 + len(f) for f in families], np.int64)
-    accused = accuse(np.array([g.log_e for g in groups]), n_families, q=config.q)
     campaigns = tuple(
-        campaign_record(people, bench.concerned, group, family, bool(flag))
-        for group, family, flag in zip(groups, families, accused, strict=True)
+        campaign_record(people, bench.concerned, group, family) for group, family in zip(groups, families, strict=True)
     )
     campaigns = tuple(sorted(campaigns, key=lambda c: (not c.accused, -c.log_e)))
     figures = {
@@ -100,13 +97,30 @@ def judge(
         "first": span.first, "last": span.last, "block_seconds": seconds, "epoch": span.epoch,
         "reference_accounts": int(bench.outside.habits.accounts.sum()),
         "strata": {name: int((people.stratum == i).sum()) for i, name in enumerate(STRATA)},
+        "thresholds": _thresholds(campaigns, len(candidates), granted, config.q),
     }  # fmt: skip
     campaigns, accounts, more = _with_accounts(bench, campaigns, calibration)
     notes = (HALVES,) if calibration is None else _calibration_notes(calibration, span.last - span.first)
     return Verdicts(
-        campaigns=campaigns, accounts=accounts, q=config.q, alpha=config.alpha, looked_at=len(groups),
+        campaigns=campaigns, accounts=accounts, q=config.q, alpha=config.alpha, looked_at=len(candidates),
         calibrated=calibration is not None, notes=(*people.notes, *notes), figures=figures | more,
     )  # fmt: skip
+
+
+def _thresholds(campaigns: tuple[Campaign, ...], looked_at: int, granted: int, q: float) -> dict[str, float]:
+    """Return by campaign the nats that its block had to reach."""
+    return {
+        c.id: round(threshold(looked_at, granted, accused=c.accused, n_families=len(c.families), q=q), 4)
+        for c in campaigns
+    }
+
+
+def _granted(bench: Bench, tested: list[Tested]) -> tuple[list[Group], int]:
+    """Judge every candidate by itself, then join those about the same accounts; return also how many passed."""
+    families = [1 + len(infrastructure_families(bench.elsewhere, item.candidate.rows)) for item in tested]
+    flags = accuse(np.array([item.log_e for item in tested]), np.array(families, np.int64), q=bench.config.q)
+    judged = [replace(item, granted=bool(flag)) for item, flag in zip(tested, flags, strict=True)]
+    return merge(judged), int(flags.sum())
 
 
 HALVES: Final = (

@@ -34,7 +34,7 @@ CLOSEST: Final = 20
 
 
 def campaign_record(
-    people: Population, concerned: Concerned, group: Group, families: Mapping[str, BoolArray], accused: bool
+    people: Population, concerned: Concerned, group: Group, families: Mapping[str, BoolArray]
 ) -> Campaign:
     """Return the campaign that a group stands for, its members strongest first.
 
@@ -43,7 +43,6 @@ def campaign_record(
         concerned: Events of all who carried the content of any candidate.
         group: The candidates that are about the same accounts.
         families: Infrastructure families that tie the linked members, and which of them.
-        accused: Whether e-BH granted it.
     """
     rows, own, harvests = _members(people, concerned, group)
     fits = fits_in(people, rows, group.rows, dict(families))
@@ -56,9 +55,9 @@ def campaign_record(
         accounts=tuple(int(a) for a in accounts),
         account_log_e=tuple(round(float(e), 3) for e in own[order]),
         families=("content" if group.by_content else "work", *families),
-        log_e=round(group.log_e, 4),
-        evidence=group.strongest.evidence,
-        accused=accused,
+        log_e=round(group.lead.log_e, 4),
+        evidence=group.lead.evidence,
+        accused=group.lead.granted,
         requests=len(mine),
         first_seen=float(mine["time"].min()) if len(mine) else 0.0,
         last_seen=float(mine["time"].max()) if len(mine) else 0.0,
@@ -71,7 +70,7 @@ def campaign_record(
 def _members(people: Population, concerned: Concerned, group: Group) -> tuple[IntArray, FloatArray, IntArray]:
     """Return (rows, nats of each account's own part, each account's different requests with the content)."""
     keys: dict[str, npt.NDArray[np.uint64]] = {}
-    for part in group.convincing:
+    for part in group.naming:
         for kind, values in part.candidate.keys.items():
             keys[kind] = np.union1d(keys[kind], values) if kind in keys else values
     hit = concerned.index.events(keys)
