@@ -86,7 +86,9 @@ def conduct_of(candidate: Candidate, people: Population, events: EventArray, rng
     )
     _, sizes, u = ranks(_sessions(mine, mine_hit), rng)
     volumes = people.roll["n_requests"][active].astype(np.int64)
-    return Conduct(hits, variants, repeated, sizes, u, volumes, _paying(people, active))
+    share = np.bincount(people.stratum[active], minlength=len(STRATA)) / max(len(active), 1)
+    strata = tuple(int(number) for number in np.flatnonzero(share >= 0.1))
+    return Conduct(hits, variants, repeated, sizes, u, volumes, _lives(people, active), strata, _paying(people, active))
 
 
 def _sessions(mine: EventArray, hit: BoolArray) -> EventArray:
@@ -108,6 +110,10 @@ def _variants(
     shared = senders[np.searchsorted(content, own[:, 1])] >= 2 if len(own) else np.zeros(0, bool)
     of = index[first]
     return np.bincount(of, minlength=n).astype(np.int64), np.bincount(of, weights=shared, minlength=n).astype(np.int64)
+
+
+def _lives(people: Population, rows: IntArray) -> npt.NDArray[np.float64]:
+    return np.stack([people.roll["first"][rows], people.roll["last"][rows]], axis=1)
 
 
 def _paying(people: Population, rows: IntArray) -> Paying:
@@ -137,7 +143,7 @@ def outside_of(people: Population, rows: IntArray, events: EventArray, rng: np.r
     known = int((token != 0).sum())
     shared = (int(_shared(token, holder).sum()) + 1) / (known + 2)
     volumes = people.roll["n_requests"][rows].astype(np.int64)
-    return Outside(0, 0, volumes, min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
+    return Outside(0, 0, volumes, _lives(people, rows), min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
 
 
 def habits_of(people: Population, events: EventArray, rng: np.random.Generator) -> HabitTable:

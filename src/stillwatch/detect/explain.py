@@ -33,6 +33,10 @@ MANY_VARIANTS_SHARE: Final = 0.2
 """At most this share of people given one task go beyond that."""
 EVEN_BAND: Final = math.log(1.5)
 """Half width of the band around the median volume that counts as even load, natural log."""
+TRIM: Final = 0.025
+"""Share of members, at either end, that the span of a block's life may leave out."""
+SPANS: Final = 200
+"""Places at which a span is laid over the lives of outside accounts."""
 ONE_PAYER: Final = 0.95
 """At least this share of one customer's accounts is paid for with one token."""
 CAP: Final = 700.0
@@ -67,7 +71,11 @@ class Conduct:
     """Likeness ranks, shape (n_ranked,)."""
     volumes: IntArray
     """Requests of each member in the whole log, the block's content or not."""
-    paying: "Paying"
+    lives: FloatArray
+    """First and last request of each member in the whole log, seconds since 1970, shape (n_members, 2)."""
+    strata: tuple[int, ...]
+    """Strata, as numbers, that at least a tenth of the members behave like."""
+    paying: Paying
     """How the members pay."""
 
 
@@ -79,6 +87,8 @@ class Outside:
     hit_holders: int
     volumes: IntArray
     """Requests of each outside account in the whole log, shape (n_outside,)."""
+    lives: FloatArray
+    """First and last request of each outside account, seconds since 1970, shape (n_outside, 2)."""
     shared_payment: float
     """Share of outside accounts whose token another account uses too; strictly between 0 and 1."""
     habits: HabitTable
@@ -147,24 +157,27 @@ def one_task(conduct: Conduct, outside: Outside) -> Evidence:
 def own_work(conduct: Conduct, outside: Outside) -> Evidence:
     """Members are separate customers who happen to use the same tool.
 
-    Such customers keep to own subjects, differ in volume and pay for themselves; but an honest group
-    may lack one of the three: batch jobs over mixed data have no subject, machines on a quota are
-    even, customers of a reseller share a payer. So two of the three have to be refuted: whichever
-    one is excused, the mean of the others must tell.
+    Such customers keep to own subjects, differ in volume, come and go at times of their own, and pay
+    for themselves; but an honest group may lack one of these: batch jobs over mixed data have no
+    subject, machines on a quota are even, a launch brings everybody at once, customers of a reseller
+    share a payer. So two have to be refuted: whichever is excused, the mean of the others must tell.
     """
-    queue, even, payers = queue_nats(conduct, outside), even_nats(conduct, outside), _payment(conduct, outside)
+    against = {
+        "one_queue": queue_nats(conduct, outside),
+        "even_load": even_nats(conduct, outside),
+        "one_lifetime": lifetime_nats(conduct, outside),
+    }
     if conduct.paying.known:
-        log_e = min(_mean(queue, even), _mean(queue, payers), _mean(even, payers))
-    else:
-        log_e = min(queue, even)
+        against["shared_payers"] = _payment(conduct, outside)
+    rest = sorted(against.values())[:-1]
     return Evidence(
         scenario="own_work",
-        null="Members are separate customers who use the same tool: at least two of own subjects, own volume and "
-        "own payer hold for each.",
-        log_e=float(np.clip(log_e, -CAP, CAP)),
+        null="Members are separate customers who use the same tool: each has own subjects, volume, lifetime and payer, "
+        "or all but one of these.",
+        log_e=float(np.clip(mean_log_e(np.array(rest)), -CAP, CAP)),
         n=len(conduct.volumes),
         unit="account",
-        detail=_tallied(conduct, {"one_queue": queue, "even_load": even, "shared_payers": payers}),
+        detail=_tallied(conduct, against),
         clears="Each account turns out to have its own subjects and its own payer.",
     )
 
@@ -224,10 +237,35 @@ def strangers(outside: Outside, agreeing: tuple[int, int]) -> Evidence:
 
 
 def queue_nats(conduct: Conduct, outside: Outside) -> float:
-    """Return nats of "all draw from one queue" against "each has own subjects", least over strata."""
+    """Return nats of "all draw from one queue" against "each has own subjects".
+
+    The least over the strata that members behave like; over all where those have too few accounts.
+    """
     per_stratum = outside.habits.log_e(conduct.sizes, conduct.u)
-    usable = per_stratum[~np.isnan(per_stratum)]
+    like = per_stratum[list(conduct.strata)]
+    usable = like[~np.isnan(like)] if not np.isnan(like).all() else per_stratum[~np.isnan(per_stratum)]
     return float(np.clip(usable.min(), -CAP, CAP)) if len(usable) and len(conduct.u) else 0.0
+
+
+def lifetime_nats(conduct: Conduct, outside: Outside) -> float:
+    """Return nats of "all live in one span of time" against "each comes and goes by itself".
+
+    The null rate is the greatest share of outside accounts of like volume that any span of that
+    length holds, so a block that lives as long as the log says nothing.
+    """
+    if len(conduct.volumes) == 0:
+        return 0.0
+    low, high = np.quantile(conduct.lives[:, 0], TRIM), np.quantile(conduct.lives[:, 1], 1.0 - TRIM)
+    inside = int(((conduct.lives[:, 0] >= low) & (conduct.lives[:, 1] <= high)).sum())
+    ratio = outside.volumes / max(float(np.median(conduct.volumes)), 1.0)
+    others = outside.lives[(ratio >= 0.5) & (ratio <= 2.0)]
+    others = others[np.argsort(others[:, 0])]
+    held = 0
+    for first in others[:: max(len(others) // SPANS, 1), 0]:
+        begin = np.searchsorted(others[:, 0], first)
+        held = max(held, int((others[begin:, 1] <= first + (high - low)).sum()))
+    rate = (held + 1) / (len(others) + 2)
+    return float(np.clip(bernoulli_bet(inside, len(conduct.volumes), min(rate, 0.95)), -CAP, CAP))
 
 
 def even_nats(conduct: Conduct, outside: Outside) -> float:
@@ -244,11 +282,6 @@ def even_nats(conduct: Conduct, outside: Outside) -> float:
     in_band = np.searchsorted(others, others * math.exp(2 * EVEN_BAND), side="right") - np.arange(len(others))
     rate = (int(in_band.max(initial=0)) + 1) / (len(others) + 2)
     return float(np.clip(bernoulli_bet(inside, len(conduct.volumes), min(rate, 0.95)), -CAP, CAP))
-
-
-def _mean(one: float, other: float) -> float:
-    """Return the mean of two e-values, in nats: valid however they depend on one another."""
-    return float(mean_log_e(np.array([one, other])))
 
 
 def _payment(conduct: Conduct, outside: Outside) -> float:
