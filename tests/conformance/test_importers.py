@@ -234,3 +234,31 @@ def test_no_text_reaches_quarantine_repr_or_tally(variant: str, tmp_path: Path) 
         shown += repr(file) + repr(file.tally) + repr(file.options)
         shown += json.dumps(bad(tmp_path))
     assert "CANARY" not in shown
+
+
+FORCED = [("litellm", "otel flat"), ("openai", "otel flat"), ("anthropic", "otel flat"), ("otel", "litellm payload"),
+          ("plain", "otel flat")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("importer", "variant"), FORCED)
+def test_a_forced_importer_refuses_rows_that_hold_nothing_of_its_own(
+    importer: str, variant: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(SOURCES[variant][1](CALLS))
+    with Quarantine(tmp_path / "bad.jsonl") as quarantine:
+        file = SourceFile(path, ReadOptions(importer=importer), quarantine)
+        assert list(file.batches()) == []
+    assert file.tally.bad == file.tally.rows > 0
+    assert all(row["reason"] for row in bad(tmp_path))
+
+
+@pytest.mark.parametrize("variant", SOURCES)
+def test_forcing_the_right_importer_changes_nothing(variant: str, tmp_path: Path) -> None:
+    importer = SOURCES[variant][0]
+    if importer == "mapped":
+        pytest.skip("is always forced")
+    content = SOURCES[variant][1](CALLS)
+    free, forced = source(tmp_path, variant, content), source(tmp_path, variant, content, importer=importer)
+    assert read(free) == read(forced)
+    assert (free.tally.bad, free.tally.other) == (forced.tally.bad, forced.tally.other)

@@ -3,6 +3,7 @@
 A command runs with its own home, temporary and working folder, so that a test sees every file it makes.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner, Result
+
 import stillwatch
+from stillwatch.cli import main
 from stillwatch.lab.traffic import CampaignPlan, Traffic, TrafficPlan, compose, load_corpus
 from stillwatch.terms.exchange import Exchange
 
@@ -46,10 +50,18 @@ class Place:
         assert b"Traceback" not in err, err.decode(errors="replace")
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
+    def run_here(self, *words: str) -> Result:
+        """Run the command in this process, which saves a second of imports."""
+        env = {name: None for name in os.environ if name.startswith("STILLWATCH")} | {"COLUMNS": "100"}
+        with contextlib.chdir(self.folder):
+            done = CliRunner().invoke(main, [*words], prog_name="stillwatch", env=env)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
+
     def scan(self, *words: str | Path, code: int | None = None) -> dict[str, Any]:
         """Scan and return what `--json` prints; the exit code must be `code` where one is given."""
-        done = self.run("scan", *words, "--json")
-        assert code is None or done.returncode == code, (done.returncode, done.stderr.decode(errors="replace"))
+        done = self.run_here("scan", *map(str, words), "--json")
+        assert code is None or done.exit_code == code, (done.exit_code, done.stderr)
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 

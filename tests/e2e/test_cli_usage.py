@@ -48,9 +48,14 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_use_exits_with_2_and_names_the_thing(name: str, place: Place) -> None:
     words, part = WRONG[name]
-    done = place.run(*words.split())
-    assert done.returncode == 2 and done.stdout == b""
-    assert part in done.stderr.decode()
+    done = place.run_here(*words.split())
+    assert done.exit_code == 2 and done.stdout == ""
+    assert part in done.stderr
+
+
+def test_the_real_program_says_it_in_the_same_way(place: Place) -> None:
+    done, here = place.run("scan", "log.jsonl", "--q", "1.5"), place.run_here("scan", "log.jsonl", "--q", "1.5")
+    assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (2, here.stdout, here.stderr)
 
 
 def test_wrong_use_writes_nothing(place: Place) -> None:
@@ -76,8 +81,8 @@ def test_a_damaged_key_is_named_and_not_replaced(place: Place) -> None:
     "words", ["--help", "scan --help", "explain -h", "logs map --help", "demo --help", "lab traffic -h"]
 )
 def test_help_is_quick_and_says_what_the_command_does(words: str, place: Place) -> None:
-    done = place.run(*words.split())
-    assert done.returncode == 0 and b"Usage: " in done.stdout and done.stderr == b""
+    done = place.run_here(*words.split())
+    assert done.exit_code == 0 and "Usage: " in done.stdout and done.stderr == ""
 
 
 def test_the_key_is_for_its_owner_only(place: Place) -> None:

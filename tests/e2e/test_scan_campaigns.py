@@ -45,6 +45,7 @@ def test_the_json_names_campaigns_and_accused_as_the_input_does(scanned: tuple[P
         assert campaign["log_e"] >= campaign["threshold"] > 0 and len(campaign["receipt"]) == 32
     ids = {campaign["id"]: campaign["log_e"] for campaign in found["campaigns"]}
     assert all(item["campaign"] in ids and item["log_e"] == ids[item["campaign"]] for item in found["accused"])
+    assert found["title"] == "Scan of log.jsonl.zst"
     assert found["run"]["inputs"][0] | {"rows": 0, "good": 0} == {
         "path": "log.jsonl.zst", "importer": "litellm", "rows": 0, "good": 0, "bad": 0, "reasons": {}, "quarantine": "",
     }  # fmt: skip
@@ -89,6 +90,16 @@ def test_explain_speaks_of_campaigns_members_and_refuses_strangers(scanned: tupl
     member = place.run("explain", campaign["accounts"][0])
     assert member.returncode == 0
     assert campaign["id"] in member.stdout.decode() and "not accused" not in member.stdout.decode().splitlines()[0]
+    told_of = {name for c in found["campaigns"] for name in c["accounts"]} | {
+        item["account"] for item in found["closest"]
+    }
+    quiet = next(x.account for x in traffic().exchanges if x.account not in told_of)
+    unheld = place.run("explain", quiet)
+    assert unheld.returncode == 0 and b"not accused" in unheld.stdout.splitlines()[0]
+    sent = sum(x.account == quiet for x in traffic().exchanges)
+    assert f"{sent} request" in unheld.stdout.decode() and b"nothing is held against it" in unheld.stdout
+    assert place.run("explain", quiet, "--state", "elsewhere").returncode == 2
+    assert not (place.folder / "elsewhere").exists(), "asking makes no key"
     near = campaign["accounts"][0][:-1] + "?"
     unknown = place.run("explain", near)
     assert unknown.returncode == 2 and unknown.stdout == b""
@@ -106,6 +117,7 @@ def test_openai_pairs_packed_or_plain_give_the_campaign_too(tmp_path: Path) -> N
     found = place.scan("logs", code=1)
     assert_campaign_found(found)
     assert {item["importer"] for item in found["run"]["inputs"]} == {"openai"}
+    assert found["title"] == "Scan of 2 files in logs/"
 
 
 def test_honest_traffic_ends_with_nothing_found(tmp_path: Path) -> None:
@@ -137,16 +149,16 @@ def test_the_account_field_decides_who_is_judged(tmp_path: Path) -> None:
     assert accused and accused <= {f"team {name[::-1]}" for name in members()}
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_scan_stopped_anywhere_goes_on_to_the_same_verdicts(
-    how: signal.Signals, scanned: tuple[Place, dict[str, Any]], tmp_path: Path
+    scanned: tuple[Place, dict[str, Any]], tmp_path: Path
 ) -> None:
     whole, found = scanned
     place = Place(tmp_path)
     (tmp_path / ".stillwatch").mkdir()
     shutil.copy(whole.folder / "log.jsonl.zst", tmp_path)
     shutil.copy(whole.folder / ".stillwatch" / "master.key", tmp_path / ".stillwatch")
-    for moment in (0.2, 0.6):  # after the store was opened: while reading, and while judging
+    # after the store was opened: while reading, and while judging
+    for how, moment in ((signal.SIGKILL, 0.2), (signal.SIGINT, 0.3), (signal.SIGKILL, 0.7)):
         process = place.start("scan", "log.jsonl.zst", "--json")
         deadline = time.monotonic() + 30
         while not list((tmp_path / ".stillwatch").rglob("store")) and time.monotonic() < deadline:

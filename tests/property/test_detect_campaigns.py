@@ -15,7 +15,7 @@ from stillwatch.terms.event import EventArray
 from stillwatch.terms.verdict import Campaign, Verdicts
 from tests.detect_worlds import DAYS, World, keys, volumes
 
-WORLDS = 40
+WORLDS = 24
 LUCK = 1e-6
 """Chance that a test here fails although every promise holds; decides each tolerance."""
 Q = DetectConfig().q

@@ -53,7 +53,7 @@ def calibrate(request: CalibrateRequest, progress: Progress) -> CalibrateOutcome
     Raises:
         StillwatchError: a path cannot be read, no importer knows a file, or there is no honest account.
     """
-    with taken_in(request.paths, request.state, request.reading, progress) as (store, _, taken):
+    with taken_in(request.paths, request.state, request.reading, progress) as (store, _, taken, _):
         progress("learning")
         calibration = learn(store, request.settings.detect, epoch=main_epoch(store))
     write_calibration(calibration, request.out)

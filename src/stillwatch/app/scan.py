@@ -7,10 +7,11 @@ command again goes on where it stopped.
 
 import hashlib
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ from stillwatch import __version__
 from stillwatch.app.addresses import packaged_addresses
 from stillwatch.app.calibration import read_calibration
 from stillwatch.app.intake import Intake, Taken, spelt
+from stillwatch.app.measured import measured_rates
 from stillwatch.app.pictures import edges_of, timeline_of
 from stillwatch.app.settings import Settings
 from stillwatch.app.state import master_key
@@ -37,6 +39,9 @@ from stillwatch.terms.ports import Journal
 from stillwatch.terms.verdict import Verdicts
 
 Progress = Callable[[str], None]
+
+STORE_NOTE = "store.json"
+"""File of the output folder that says where in the state folder the scan's store is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +88,7 @@ def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
         StillwatchError: a path cannot be read, no importer knows a file, or nothing could be read.
     """
     calibration = read_calibration(request.calibration) if request.calibration else None
-    with taken_in(request.paths, request.state, request.reading, progress) as (store, sources, taken):
+    with taken_in(request.paths, request.state, request.reading, progress) as (store, sources, taken, name):
         progress("judging")
         verdicts = judge(store, request.settings.detect, epoch=main_epoch(store), calibration=calibration)
         passed = tuple(f"passed over: {spelt(why)}" for why in sources.skipped.values())
@@ -91,13 +96,22 @@ def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
         report = _report(request, store, taken, verdicts)
     whole = total(taken)
     write_outputs(report, request.out)
+    (request.out / STORE_NOTE).write_bytes(msgspec.json.encode({"store": f"scans/{name}/store"}))
     return ScanOutcome(report, request.out, whole.bad_share, whole.bad_share > request.max_bad)
 
 
+class TakenIn(NamedTuple):
+    """Logs that were taken in."""
+
+    store: Journal
+    sources: Sources
+    taken: list[Taken]
+    name: str
+    """Of the scan's folder, below `scans` in the state folder."""
+
+
 @contextmanager
-def taken_in(
-    paths: tuple[str, ...], state: Path, reading: ReadOptions, progress: Progress
-) -> Iterator[tuple[Journal, Sources, list[Taken]]]:
+def taken_in(paths: tuple[str, ...], state: Path, reading: ReadOptions, progress: Progress) -> Iterator[TakenIn]:
     """Take logs in and give the store that holds them; the same logs find their store again.
 
     Raises:
@@ -107,12 +121,13 @@ def taken_in(
     if not sources.files:
         named = ", ".join(paths)
         raise StillwatchError(f"{named}: no log file that an importer knows; run `stillwatch logs map FILE`.")
-    folder = state / "scans" / _scan_name(sources.files)
+    name = _scan_name(sources.files)
+    folder = state / "scans" / name
     reducer = Reducer(KeyRing(master_key(state)), packaged_addresses())
     store = connect(folder / "store")
     try:
         intake = Intake(store, reducer, folder / "files", progress)
-        yield store, sources, [intake.take(source) for source in sources.files]
+        yield TakenIn(store, sources, [intake.take(source) for source in sources.files], name)
     finally:
         store.close()
 
@@ -137,7 +152,7 @@ def _report(request: ScanRequest, store: Journal, taken: list[Taken], verdicts: 
     return Report(
         verdicts=verdicts,
         names=names,
-        title="Stillwatch scan",
+        title=title_of(request.paths, taken),
         made_at=request.now,
         version=__version__,
         command=spelt(shlex.join(["stillwatch", "scan", *request.paths])),
@@ -150,11 +165,17 @@ def _report(request: ScanRequest, store: Journal, taken: list[Taken], verdicts: 
         timeline_start=start,
         timeline_step=step,
         edges=edges_of(store, verdicts),
-        prices=Prices(
-            dollars_in=prices.input, dollars_out=prices.output, source="settings file, [prices]", as_of="2026-11-01"
-        ),
-        error=ErrorRates(q=verdicts.q, alpha=verdicts.alpha),
+        prices=Prices(dollars_in=prices.input, dollars_out=prices.output, source=prices.source, as_of=prices.as_of),
+        error=ErrorRates(q=verdicts.q, alpha=verdicts.alpha, measured=measured_rates()),
     )
+
+
+def title_of(paths: Sequence[str], taken: Sequence[Taken]) -> str:
+    """Return the title of a scan, which names its input by the last part of its path."""
+    if len(taken) == 1:
+        return f"Scan of {Path(taken[0].path).name}"
+    folder = spelt(Path(paths[0]).name) if len(paths) == 1 else ""
+    return f"Scan of {len(taken)} files" + (f" in {folder}/" if folder else "")
 
 
 def _input(item: Taken) -> InputFile:
@@ -187,3 +208,12 @@ def read_report(out: Path) -> Report:
         raise StillwatchError(f"{path}: no report there; run `stillwatch scan PATH --out {out}` first.") from None
     except msgspec.MsgspecError as problem:
         raise StillwatchError(f"{path}: not a report of this version ({problem}); scan again.") from None
+
+
+def store_of(out: Path, state: Path) -> Path | None:
+    """Return the store of the scan whose report is in `out`; None where the state folder holds it no more."""
+    try:
+        folder = state / msgspec.json.decode((out / STORE_NOTE).read_bytes(), type=dict[str, str])["store"]
+    except (OSError, KeyError, msgspec.MsgspecError):
+        return None
+    return folder if folder.is_dir() else None

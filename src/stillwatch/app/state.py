@@ -38,6 +38,11 @@ def master_key(state: Path) -> bytes:
     return key
 
 
+def has_key(state: Path) -> bool:
+    """Return whether the state folder has a master key; makes none."""
+    return (state / "master.key").is_file()
+
+
 def _write_new(path: Path, content: bytes) -> None:
     """Create the file whole: two first runs at once must end up with one key."""
     if path.exists():

@@ -1,5 +1,6 @@
 """`stillwatch demo`: traffic composed here and now, scanned, and held against the truth."""
 
+import os
 import shutil
 import sys
 import time
@@ -37,6 +38,9 @@ def demo(seed: int, out: Path, quiet: bool) -> None:
     for campaign, members in score.members.items():
         click.echo(f"  {score.labels[campaign]:32s} {score.caught[campaign]:4d} of {members} accounts found")
     click.echo(f"  honest accounts accused: {len(score.honest_accused)} of {score.honest}")
+    command = "stillwatch" if shutil.which("stillwatch") else os.path.relpath(sys.argv[0])
     click.echo(f"\nOpen {out / 'report' / 'report.html'} in a browser. Then try:")
-    click.echo(f"  stillwatch explain {min(outcome.report.names.values(), default='ACCOUNT')} --out {out / 'report'}")
-    click.echo("  stillwatch scan YOUR_LOGS")
+    click.echo(
+        f"  {command} explain {min(outcome.report.names.values(), default='ACCOUNT')} --out {out / 'report'} --state {out / 'state'}"
+    )
+    click.echo(f"  {command} scan YOUR_LOGS")

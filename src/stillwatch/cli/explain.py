@@ -15,9 +15,16 @@ import click
     type=click.Path(path_type=Path),
     help="Folder of the scan's report.",
 )
-def explain(entity: str, out: Path) -> None:
+@click.option(
+    "--state",
+    default=".stillwatch",
+    show_default=True,
+    envvar="STILLWATCH_STATE",
+    type=click.Path(path_type=Path),
+    help="Folder for the key and the working store.",
+)
+def explain(entity: str, out: Path, state: Path) -> None:
     """Explain what the last scan says of ENTITY: an account as the input names it, or a campaign id."""
-    from stillwatch.app.scan import read_report
-    from stillwatch.console.explain import render_explain
+    from stillwatch.app.explain import explain as explained
 
-    click.echo(render_explain(read_report(out), entity, min(shutil.get_terminal_size().columns, 100)))
+    click.echo(explained(out, state, entity, min(shutil.get_terminal_size().columns, 100)))

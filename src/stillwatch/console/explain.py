@@ -9,7 +9,7 @@ from itertools import islice
 from stillwatch.console import standing, summary
 from stillwatch.console.report import Report
 from stillwatch.console.terminal import Paper
-from stillwatch.console.wording import chance, count, plural, safe, scenario_title, signed
+from stillwatch.console.wording import chance, count, iso, plural, safe, scenario_title, signed
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.verdict import AccountVerdict, Campaign, Evidence
 
@@ -36,6 +36,26 @@ def render_explain(report: Report, entity: str, width: int = 80) -> str:
         raise StillwatchError(_unknown(report, entity))
     for account in sorted(hashes):
         _account(paper, report, account)
+    return paper.text()
+
+
+def render_unheld(name: str, requests: int, span: tuple[float, float], *, judged: bool, width: int = 80) -> str:
+    """Return what there is to say of an account that was read and stands in no verdict.
+
+    Args:
+        name: As the input has it.
+        requests: Events of it under one key epoch.
+        span: Its first and last request, seconds since 1970.
+        judged: Whether that is the key epoch that was judged.
+        width: Columns.
+    """
+    paper = Paper(width, False)
+    paper.say(f"Account {name}: not accused")
+    paper.say(f"{plural(requests, 'request')}, from {iso(span[0])} to {iso(span[1])}.")
+    if judged:
+        paper.say("It was read and looked at; nothing is held against it, and it is not among the closest.")
+    else:
+        paper.say("It was read, but not in the key epoch (90 days) that was judged; nothing is held against it.")
     return paper.text()
 
 

@@ -101,6 +101,7 @@ def to_json(report: Report) -> dict[str, Any]:
                 "group": item.campaign,
                 "requests": item.requests,
                 "surface": item.surface,
+                "flag": any(bool(e.detail.get("flag")) for e in item.evidence),
                 "why": standing.why_not_account(verdicts, item),
             }
             for item in standing.closest_honest(report)

@@ -44,6 +44,7 @@ def render_html(report: Report) -> str:
         candidates=[cards.candidate(report, c) for c in standing.candidates(report.verdicts)],
         candidates_listed=CANDIDATES_LISTED,
         account_bar=standing.account_bar(report.verdicts),
+        lone_bar=standing.account_bar(report.verdicts, accused=True),
         figures=cards.run_figures(report),
         odds=[(n, wording.chance(n)) for n in (3.0, 7.0, 14.0, 21.0)],
     )

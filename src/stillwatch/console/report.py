@@ -53,7 +53,7 @@ class Prices:
     """Dollars per million answer tokens."""
     source: str
     as_of: str
-    """Date of the price list, ISO 8601."""
+    """Date of the price list, ISO 8601; empty where the source gives none."""
 
     def cost(self, tokens_in: int, tokens_out: int) -> float:
         """Return the list price in dollars; a negative count means unknown and costs nothing.

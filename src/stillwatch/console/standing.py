@@ -8,7 +8,7 @@ Source: e-BH, Wang and Ramdas 2022, "False discovery rate control with e-values"
 import math
 
 from stillwatch.console.report import Report
-from stillwatch.console.wording import FAMILIES, chance, is_scenario, listing, scenario_title
+from stillwatch.console.wording import FAMILIES, chance, is_scenario, listing, scenario_title, signed
 from stillwatch.terms.verdict import AccountVerdict, Campaign, Evidence, Verdicts
 
 SINGLE_FAMILY_FACTOR = 10.0
@@ -41,9 +41,20 @@ def campaign_bar(verdicts: Verdicts, campaign: Campaign) -> float:
     return bar + math.log(SINGLE_FAMILY_FACTOR) if len(campaign.families) < 2 else bar
 
 
-def account_bar(verdicts: Verdicts) -> float:
-    """Return the nats at which one account is accused on its own evidence: log(1/alpha)."""
-    return math.log(1 / verdicts.alpha)
+def account_bar(verdicts: Verdicts, *, accused: bool = False) -> float:
+    """Return the nats at which one account is accused on its own evidence, log(1/alpha) at least.
+
+    With a calibration every account of the log is looked at, so that e-BH asks for log(K / (q R)) where that is more:
+    K accounts, R of them accused alone, and one more for an account that is not. Members of campaigns that pass alone
+    raise R; it is not known how many, so the bar of an accused account is what the weakest of them shows at most.
+    """
+    least = math.log(1 / verdicts.alpha)
+    looked_at = int(verdicts.figures.get("accounts") or 0)
+    if not verdicts.calibrated or not looked_at:
+        return least
+    alone = [item.log_e for item in verdicts.accounts if item.accused and item.campaign is None]
+    bar = math.log(looked_at / (verdicts.q * (len(alone) + (not accused)))) if alone or not accused else least
+    return max(least, min([bar, *alone]) if accused else bar)
 
 
 def home(verdicts: Verdicts, account: AccountVerdict) -> Campaign | None:
@@ -54,7 +65,7 @@ def home(verdicts: Verdicts, account: AccountVerdict) -> Campaign | None:
 def verdict_bar(verdicts: Verdicts, account: AccountVerdict) -> float:
     """Return the nats that the account's verdict has to reach: its group's bar, or that of one account."""
     group = home(verdicts, account)
-    return campaign_bar(verdicts, group) if group else account_bar(verdicts)
+    return campaign_bar(verdicts, group) if group else account_bar(verdicts, accused=account.accused)
 
 
 def averaged(campaign: Campaign) -> bool:
@@ -76,8 +87,9 @@ def scenarios(evidence: tuple[Evidence, ...]) -> list[Evidence]:
 
 
 def strongest(evidence: tuple[Evidence, ...]) -> Evidence | None:
-    """Return the piece of evidence with the most nats, or None."""
-    return max(evidence, key=lambda item: item.log_e, default=None)
+    """Return the piece of evidence with the most nats, or None; what is shown and never accuses is passed over."""
+    accusing = (item for item in evidence if item.detail.get("accuses") != 0)
+    return max(accusing, key=lambda item: item.log_e, default=None)
 
 
 def clears(evidence: tuple[Evidence, ...]) -> list[str]:
@@ -111,8 +123,10 @@ def why_not_account(verdicts: Verdicts, account: AccountVerdict) -> str:
         if not weighed or group.log_e >= campaign_bar(verdicts, group):
             return f"Linked to {group.id}, not accused. {why_not_campaign(verdicts, group)}"
         return f"Linked to {group.id}, not accused: “{scenario_title(weighed[0].scenario)}” holds."
-    if account.log_e >= account_bar(verdicts):
+    if not verdicts.calibrated and account.log_e >= account_bar(verdicts):
         return "Passes on its own figures, but an uncalibrated run accuses only by evidence across accounts."
+    if account.log_e >= math.log(1 / verdicts.alpha):
+        return f"Rare for one account; so many were looked at that {signed(account_bar(verdicts))} nats are needed."
     if account.log_e < 1:
         return "No evidence to speak of."
     return f"Up to {chance(account.log_e)} honest accounts come to look like this."

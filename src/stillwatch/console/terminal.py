@@ -95,7 +95,7 @@ def _alone(paper: Paper, report: Report) -> None:
     for item in lone[:CAMPAIGNS_SHOWN]:
         best = standing.strongest(item.evidence)
         reason = f": {scenario_title(best.scenario)}" if best else ""
-        weight = f"{signed(item.log_e)} nats, {signed(standing.account_bar(report.verdicts))} needed"
+        weight = f"{signed(item.log_e)} nats, {signed(standing.account_bar(report.verdicts, accused=True))} needed"
         paper.say(f"{report.name(item.account)}: {weight}{reason}", indent=2, bullet="- ")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from stillwatch.logs.importer import BadRow, Row, kind_of
+from stillwatch.logs.jsontext import loads
 from stillwatch.terms.exchange import Message
 
 ROLES = {
@@ -40,8 +41,8 @@ def parsed(value: Any) -> Any:
     """Return `value`, or what its JSON says where it is a text that starts like JSON and is valid."""
     if type(value) is str and value[:1] in ("{", "["):
         try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
+            return loads(value)
+        except ValueError:
             return value
     return value
 

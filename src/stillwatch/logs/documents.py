@@ -10,11 +10,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from stillwatch.logs.aliases import slot_of, text_slot_of
 from stillwatch.logs.compressed import PARQUET, chunks_of, magic_of
 from stillwatch.logs.importer import kind_of
+from stillwatch.logs.jsontext import loads, mended
 from stillwatch.logs.lines import MAX_LINE, Fault, Line, numbered
 from stillwatch.logs.tables import Rows, csv_rows, delimiter_of, parquet_rows
 
@@ -71,21 +70,20 @@ def _is_document(first: bytes) -> bool:
 
 def _parse(line: bytes) -> Any:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
+        return loads(line)
+    except ValueError:
         return None
 
 
 def json_lines(lines: Iterator[Line]) -> Rows:
     """Yield one row a line; an object that only wraps a list of rows is unwrapped."""
-    loads = orjson.loads
     for number, line in lines:
         if isinstance(line, Fault):
             yield number, line
             continue
         try:
             row = loads(line)
-        except orjson.JSONDecodeError:
+        except ValueError:
             if line and not line.isspace():
                 yield number, Fault(_why(line))
             continue
@@ -188,6 +186,7 @@ def _salvaged(whole: bytes, cuts: list[tuple[int, Fault]]) -> Rows:
                 place += len(text[place : place + 4096]) - len(text[place : place + 4096].lstrip(", \r\n\t"))
                 item, place = decode(text, place)
                 number += 1
+                item = mended(item)
                 yield number, item if type(item) is dict else Fault(f"item is {kind_of(item)}; must be a JSON object")
         except (ValueError, RecursionError):
             pass

@@ -22,14 +22,15 @@ class Quarantine:
         """Write one bad row down.
 
         Args:
-            file: The log file, as the user named it.
+            file: The log file, as the user named it; bytes of its name that are no text are spelt out.
             line: Line, row or item in it, from 1.
             reason: Which field, what was found and what it must be; without any of the row's text.
         """
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("wb")
-        self._file.write(orjson.dumps({"file": file, "line": line, "reason": reason}, option=orjson.OPT_APPEND_NEWLINE))
+        row = {"file": _spelt(file), "line": line, "reason": _spelt(reason)}
+        self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
         self.count += 1
 
     def close(self) -> None:
@@ -45,3 +46,7 @@ class Quarantine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _spelt(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -211,7 +211,7 @@ class SourceFile:
                 continue
             for record in importer.split(row):
                 tally.rows += 1
-                exchange = self._read(importer, record, lens, line)
+                exchange = self._read(importer, row, record, lens, line)
                 if exchange is None:
                     continue
                 if since <= exchange.time < until:
@@ -219,9 +219,11 @@ class SourceFile:
                 else:
                     tally.outside += 1
 
-    def _read(self, importer: Importer, record: Row, lens: Lens, line: int) -> Exchange | None:
+    def _read(self, importer: Importer, row: Row, record: Row, lens: Lens, line: int) -> Exchange | None:
         try:
             exchange = importer.read(record, lens)
+            if self.options.importer is not None and _says_nothing(exchange):
+                _check_known(importer, row, record)
         except BadRow as error:
             self._refuse(line, str(error))
             return None
@@ -236,6 +238,24 @@ class SourceFile:
         self.tally.refuse(reason)
         if self.quarantine is not None:
             self.quarantine.add(str(self.path), line, reason)
+
+
+def _says_nothing(exchange: Exchange | None) -> bool:
+    """Return whether there is an account and a time at most: any importer finds those in any log."""
+    if exchange is None:
+        return True
+    told = exchange.messages or exchange.answer or exchange.model or exchange.tools or exchange.parameters
+    return not told and exchange.tokens_in < 0 and exchange.tokens_out < 0
+
+
+def _check_known(importer: Importer, row: Row, record: Row) -> None:
+    """A forced importer must not pass another source's rows for empty requests of its own, or for no requests.
+
+    Raises:
+        BadRow: the importer recognises neither the record nor the row that holds it.
+    """
+    if importer.name != "mapped" and not importer.claims(record) and not importer.claims(row):
+        raise BadRow(f"row: holds nothing that {importer.name} knows; leave out --importer, or name another")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

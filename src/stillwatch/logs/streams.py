@@ -8,9 +8,8 @@ Cost: one pass. Left out: choices other than the first.
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
-
 from stillwatch.logs.importer import Row
+from stillwatch.logs.jsontext import loads
 
 
 def joined_chunks(chunks: list[Any] | str) -> Row:
@@ -40,8 +39,8 @@ def _objects(chunks: list[Any] | str) -> Iterable[Row]:
             if not line.startswith("{"):
                 continue
             try:
-                value = orjson.loads(line)
-            except orjson.JSONDecodeError:
+                value = loads(line)
+            except ValueError:
                 continue
         if type(value) is dict:
             yield value

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stillwatch.app.settings import SECTIONS, Settings, load_settings
+from stillwatch.app.settings import PRICES_AS_OF, SECTIONS, Settings, load_settings
 from stillwatch.detect.config import DetectConfig
 from stillwatch.terms.errors import StillwatchError
 
@@ -65,3 +65,10 @@ def test_bytes_that_are_no_text_are_no_toml(tmp_path: Path) -> None:
         load_settings(path)
     with pytest.raises(StillwatchError, match="nowhere.toml"):
         load_settings(tmp_path / "nowhere.toml")
+
+
+def test_prices_say_where_they_come_from(tmp_path: Path) -> None:
+    plain = load_settings(None).prices
+    assert (plain.source, plain.as_of) == ("defaults", PRICES_AS_OF)
+    own = load_settings(written(tmp_path, "[prices]\ninput = 1.5\n")).prices
+    assert "settings file" in own.source and own.as_of == ""

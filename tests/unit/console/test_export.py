@@ -97,3 +97,13 @@ def test_known_formula_starts_are_guarded(name: str) -> None:
     report = console_fixture.report(sizes=(1,), candidates=0, honest=0)
     row = list(csv.reader(io.StringIO(write_csv(replace(report, names=dict.fromkeys(report.names, name))))))[1]
     assert row[0] == "'" + name
+
+
+def test_a_close_account_says_whether_a_test_at_alpha_flags_it() -> None:
+    report = console_fixture.report(sizes=(3,), candidates=0, honest=3)
+    first, *rest = report.verdicts.accounts[-3:]
+    flagged = replace(first, evidence=tuple(replace(e, detail={**e.detail, "flag": 1}) for e in first.evidence[:1]))
+    shown = replace(report, verdicts=replace(report.verdicts, accounts=(flagged, *rest)))
+    assert {row["account"]: row["flag"] for row in to_json(shown)["closest"]} == {
+        report.name(item.account): item is flagged for item in (flagged, *rest)
+    }

@@ -96,3 +96,30 @@ def test_safe_text_can_be_written_and_holds_no_control_character(text: str) -> N
     calm.encode("utf-8")
     assert all(char.isprintable() or char.isspace() for char in calm)
     assert not set(calm) & set("\n\r\t\x1b")
+
+
+def test_with_a_calibration_the_bar_of_one_account_is_that_of_e_bh_over_all_accounts() -> None:
+    report = console_fixture.report(sizes=(), candidates=0, honest=2)
+    near, far = (
+        replace(item, log_e=nats, campaign=None, accused=False)
+        for item, nats in zip(report.verdicts.accounts, (8.0, 2.0), strict=True)
+    )
+    plain = replace(report.verdicts, accounts=(near, far))
+    assert "uncalibrated" in standing.why_not_account(plain, near)
+    assert standing.account_bar(plain) == pytest.approx(math.log(1000))
+    calibrated = replace(plain, calibrated=True)
+    assert standing.account_bar(calibrated) == standing.verdict_bar(calibrated, near) == math.log(3485 / 0.05)
+    assert "uncalibrated" not in standing.why_not_account(calibrated, near)
+    assert " 11.2 nats are needed" in standing.why_not_account(calibrated, near)
+    alone = tuple(replace(near, account=n, log_e=10.9, accused=True) for n in (1, 2))
+    passed = replace(calibrated, accounts=(*alone, far))
+    assert math.log(1000) <= standing.verdict_bar(passed, alone[0]) <= 10.9
+    small = replace(calibrated, figures={"accounts": 3})
+    assert standing.account_bar(small) == math.log(1000), "never below log(1/alpha)"
+
+
+def test_what_never_accuses_is_never_the_first_reason() -> None:
+    evidence = console_fixture.report().verdicts.campaigns[0].evidence[0]
+    shown = replace(evidence, log_e=9.0, detail={"accuses": 0})
+    real = replace(evidence, log_e=1.0, detail={"accuses": 1})
+    assert standing.strongest((shown, real)) is real and standing.strongest((shown,)) is None

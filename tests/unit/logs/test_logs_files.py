@@ -189,3 +189,32 @@ def test_the_pages_name_every_importer_and_every_field_of_a_mapping() -> None:
     assert [name for name in FIELDS if f"`{name}`" not in howto] == []
     assert [suffix for suffix in SUFFIXES if suffix not in reference] == []
     assert [scenario for scenario in NEEDS if scenario not in reference] == []
+
+
+@pytest.mark.parametrize("form", ["line", "list", "pretty", "cut list", "inner"])
+def test_half_a_character_is_mended_wherever_the_row_stands(form: str, tmp_path: Path) -> None:
+    row = json.dumps({**ROW, "request": {"messages": [{"role": "user", "content": "an owl \ud83e"}]}})
+    inner = json.dumps({**ROW, "request": json.dumps({"messages": [{"role": "user", "content": "an owl \ud83e"}]})})
+    whole = json.dumps({"data": [json.loads(row)]}, indent=1)
+    content = {"line": row, "list": f"[{row}]", "pretty": whole, "cut list": f"[{row}, {row[:30]}", "inner": inner}[
+        form
+    ]
+    file = SourceFile(write(tmp_path / "log.json", content))
+    (read,) = (exchange for batch in file.batches() for exchange in batch)
+    assert read.messages[0].text == "an owl \ufffd"
+    assert file.tally.bad == (form == "cut list")
+
+
+@pytest.mark.parametrize(
+    "damage", ['"\\ud83e', '{"a": NaN, "b": "\\ud83e"}', '{"b": "\\ud83e"', "[" * 5000 + '"\\ud83e"' + "]" * 5000]
+)
+def test_half_a_character_makes_no_json_of_what_is_none(damage: str, tmp_path: Path) -> None:
+    file = SourceFile(write(tmp_path / "log.jsonl", f"{json.dumps(ROW)}\n{damage}\n"))
+    assert sum(len(batch) for batch in file.batches()) == 1 and file.tally.bad >= 1
+
+
+def test_a_file_name_that_is_no_text_is_spelt_out_in_the_quarantine(tmp_path: Path) -> None:
+    with Quarantine(tmp_path / "q.jsonl") as quarantine:
+        quarantine.add(os.fsdecode(b"bad\xed\xa0\x80.jsonl"), 1, "row: odd \ud800")
+    row = json.loads((tmp_path / "q.jsonl").read_bytes())
+    assert row == {"file": r"bad\udced\udca0\udc80.jsonl", "line": 1, "reason": r"row: odd \ud800"}
