@@ -40,7 +40,6 @@ def demo(seed: int, out: Path, quiet: bool) -> None:
     click.echo(f"  honest accounts accused: {len(score.honest_accused)} of {score.honest}")
     command = "stillwatch" if shutil.which("stillwatch") else os.path.relpath(sys.argv[0])
     click.echo(f"\nOpen {out / 'report' / 'report.html'} in a browser. Then try:")
-    click.echo(
-        f"  {command} explain {min(outcome.report.names.values(), default='ACCOUNT')} --out {out / 'report'} --state {out / 'state'}"
-    )
+    account = min(outcome.report.names.values(), default="ACCOUNT")
+    click.echo(f"  {command} explain {account} --out {out / 'report'} --state {out / 'state'}")
     click.echo(f"  {command} scan YOUR_LOGS")
