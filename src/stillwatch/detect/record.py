@@ -29,6 +29,10 @@ BoolArray = npt.NDArray[np.bool_]
 MEMBER_NATS: Final = float(np.log(100.0))
 """Nats of own evidence that a linked account needs to be a member; one that was not linked needs them over and
 above the number of holders it was picked from."""
+FEW_COMMON: Final = 0.25
+"""A block of which a quarter of the members share fewer of their requests than this has work of its own."""
+MOSTLY_COMMON: Final = 0.5
+"""An account in such a block that shares at least this many is no member: it sends a public set."""
 CLOSEST: Final = 20
 """Honest accounts that are shown because they came closest."""
 
@@ -84,9 +88,31 @@ def _members(people: Population, concerned: Concerned, group: Group) -> tuple[In
     own = np.asarray(bernoulli_bet(hits, np.maximum(total, hits), rate))
     bar = np.where(linked, MEMBER_NATS, MEMBER_NATS + np.log(people.n_holders))
     member = (hits >= 2) & (own >= bar)
+    common = _common_share(people, concerned, hit[once])
+    if member.any() and np.quantile(common[member], 0.25) < FEW_COMMON:
+        member &= common < MOSTLY_COMMON
     member[group.tied] = True
     rows = np.flatnonzero(member)
     return rows, own[rows], hits[rows]
+
+
+def _common_share(people: Population, concerned: Concerned, once: IntArray) -> FloatArray:
+    """Return for every account the share of its different hits that another holder sent too.
+
+    Whoever sends a public test set sends what others send; where the block as a whole does not, such
+    an account merely meets it there.
+
+    Args:
+        people: The population.
+        concerned: Events of all who carried the content.
+        once: Hits, each account's different contents once: event indices.
+    """
+    row, content = concerned.row[once], concerned.events["sketch"]["content"][once]
+    _, first = np.unique(tie(people.holder[row].astype(np.uint64), content), return_index=True)
+    values, senders = np.unique(content[first], return_counts=True)
+    shared = senders[np.searchsorted(values, content)] >= 2 if len(values) else np.zeros(0, bool)
+    n = np.bincount(row, minlength=len(people.roll))
+    return np.bincount(row, weights=shared, minlength=len(people.roll)) / np.maximum(n, 1)
 
 
 def _outside_rate(people: Population, hits: IntArray, linked: npt.NDArray[np.bool_]) -> float:
