@@ -92,7 +92,7 @@ def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
         progress("judging")
         verdicts = judge(store, request.settings.detect, epoch=main_epoch(store), calibration=calibration)
         passed = tuple(f"passed over: {spelt(why)}" for why in sources.skipped.values())
-        verdicts = replace(verdicts, notes=(*verdicts.notes, *passed))
+        verdicts = replace(verdicts, notes=(*verdicts.notes, *left_out(store), *passed))
         report = _report(request, store, taken, verdicts)
     whole = total(taken)
     write_outputs(report, request.out)
@@ -141,6 +141,21 @@ def _scan_name(files: list[SourceFile]) -> str:
 def main_epoch(store: Journal) -> int | None:
     """Return the key epoch under which the most events can be compared."""
     return max(store.epochs(), key=lambda epoch: store.span(epoch).n_events, default=None)
+
+
+def left_out(store: Journal) -> tuple[str, ...]:
+    """Return a note when events lie in key epochs that cannot be compared with the main one."""
+    main = main_epoch(store)
+    if main is None:
+        return ()
+    held = store.span(main)
+    others = [store.span(epoch) for epoch in store.epochs() if epoch != main]
+    if all(held.first <= span.first and span.last <= held.last for span in others):
+        return ()
+    return (
+        "Part of the log lies in another key epoch (90 days, with 30 days of overlap) and was not compared with the "
+        "rest; scan that part by itself with --since or --until.",
+    )
 
 
 def _report(request: ScanRequest, store: Journal, taken: list[Taken], verdicts: Verdicts) -> Report:
