@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from stillwatch.app.eventfile import EventFile
 from stillwatch.logs.quarantine import Quarantine
 from stillwatch.logs.read import SourceFile
 from stillwatch.logs.tally import Tally
@@ -44,7 +45,7 @@ class Intake:
     """Holds a tally and a quarantine file for each file taken in."""
     progress: Progress
 
-    def take(self, source: SourceFile) -> Taken:
+    def take(self, source: SourceFile | EventFile) -> Taken:
         """Take one file in, or find that it was taken before."""
         digest = source.digest()
         note, bad = self.folder / f"{digest}.json", self.folder / f"{digest}.bad.jsonl"
@@ -59,11 +60,11 @@ class Intake:
         tally = msgspec.json.decode(note.read_bytes(), type=Tally)
         return Taken(path=spelt(source.path), tally=tally, quarantine=str(bad) if bad.exists() else "")
 
-    def _keep(self, source: SourceFile, digest: str) -> None:
+    def _keep(self, source: SourceFile | EventFile, digest: str) -> None:
         """Ingest the events, then the names; where a stop came between, go through it for the names."""
         names: dict[int, dict[int, str]] = {}
         known = self.store.ingested(digest)
-        batches = self._events(source, names)
+        batches = self._ready(source) if isinstance(source, EventFile) else self._events(source, names)
         if known:
             for _ in batches:
                 pass
@@ -71,6 +72,11 @@ class Intake:
             self.store.ingest(digest, batches, spelt(source.path))
         for epoch, mapping in names.items():
             self.store.put_names(epoch, mapping)
+
+    def _ready(self, source: EventFile) -> Iterator[EventArray]:
+        for events in source.batches():
+            self.progress(f"reading {source.path.name}: {source.tally.good:,} events")
+            yield events
 
     def _events(self, source: SourceFile, names: dict[int, dict[int, str]]) -> Iterator[EventArray]:
         for exchanges in source.batches():

@@ -19,6 +19,7 @@ import numpy as np
 from stillwatch import __version__
 from stillwatch.app.addresses import packaged_addresses
 from stillwatch.app.calibration import read_calibration
+from stillwatch.app.eventfile import IMPORTER, EventFile
 from stillwatch.app.intake import Intake, Taken, spelt
 from stillwatch.app.measured import measured_rates
 from stillwatch.app.pictures import edges_of, timeline_of
@@ -33,6 +34,7 @@ from stillwatch.logs.read import ReadOptions, SourceFile, Sources, open_sources,
 from stillwatch.logs.tally import Tally
 from stillwatch.sketch.keys import KeyRing
 from stillwatch.sketch.reduce import Reducer
+from stillwatch.store.eventfiles import is_event_file
 from stillwatch.store.serve import connect
 from stillwatch.terms.errors import InputTooBad, StillwatchError
 from stillwatch.terms.ports import Journal
@@ -92,7 +94,7 @@ def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
         progress("judging")
         verdicts = judge(store, request.settings.detect, epoch=main_epoch(store), calibration=calibration)
         passed = tuple(f"passed over: {spelt(why)}" for why in sources.skipped.values())
-        verdicts = replace(verdicts, notes=(*verdicts.notes, *left_out(store), *passed))
+        verdicts = replace(verdicts, notes=(*verdicts.notes, *left_out(store), *nameless(taken), *passed))
         report = _report(request, store, taken, verdicts)
     whole = total(taken)
     write_outputs(report, request.out)
@@ -117,22 +119,24 @@ def taken_in(paths: tuple[str, ...], state: Path, reading: ReadOptions, progress
     Raises:
         StillwatchError: a path cannot be read, or no importer knows a file.
     """
-    sources = open_sources(paths, reading)
-    if not sources.files:
+    events = sorted({Path(path) for path in paths if is_event_file(Path(path))})
+    sources = open_sources([path for path in paths if Path(path) not in events], reading)
+    files: list[SourceFile | EventFile] = [*sources.files, *(EventFile(path, reading) for path in events)]
+    if not files:
         named = ", ".join(paths)
         raise StillwatchError(f"{named}: no log file that an importer knows; run `stillwatch logs map FILE`.")
-    name = _scan_name(sources.files)
+    name = _scan_name(files)
     folder = state / "scans" / name
     reducer = Reducer(KeyRing(master_key(state)), packaged_addresses())
     store = connect(folder / "store")
     try:
         intake = Intake(store, reducer, folder / "files", progress)
-        yield TakenIn(store, sources, [intake.take(source) for source in sources.files], name)
+        yield TakenIn(store, sources, [intake.take(source) for source in files], name)
     finally:
         store.close()
 
 
-def _scan_name(files: list[SourceFile]) -> str:
+def _scan_name(files: Sequence[SourceFile | EventFile]) -> str:
     """Name a scan after the bytes it reads and how, so that the same scan finds its store again."""
     joined = "".join(sorted(source.digest() for source in files))
     return hashlib.blake2b(joined.encode(), digest_size=8).hexdigest()
@@ -155,6 +159,17 @@ def left_out(store: Journal) -> tuple[str, ...]:
     return (
         "Part of the log lies in another key epoch (90 days, with 30 days of overlap) and was not compared with the "
         "rest; scan that part by itself with --since or --until.",
+    )
+
+
+def nameless(taken: Sequence[Taken]) -> tuple[str, ...]:
+    """Return a note when events were read from event files, which hold no names."""
+    paths = [item.path for item in taken if item.tally.importer == IMPORTER]
+    if not paths:
+        return ()
+    return (
+        f"{', '.join(paths)}: event files hold no account names, so accounts known from no log print as "
+        "#hash; and events can only be compared with others reduced under the same key.",
     )
 
 

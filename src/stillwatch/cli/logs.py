@@ -1,13 +1,16 @@
-"""`stillwatch logs`: look at log files before they are scanned."""
+"""`stillwatch logs`: look at log files before they are scanned, or reduce them to events."""
 
+import sys
 from pathlib import Path
 
 import click
 
+from stillwatch.cli.progress import Ticker
+
 
 @click.group()
 def logs() -> None:
-    """Look at log files: which importer reads them, and how to map others."""
+    """Look at log files: how to map those no importer knows, and how to reduce them to events."""
 
 
 @logs.command("map")
@@ -17,3 +20,31 @@ def map_file(file: Path) -> None:
     from stillwatch.logs.propose import propose_mapping
 
     click.echo(propose_mapping(file))
+
+
+@logs.command("reduce")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
+              help="Event file to write: .jsonl, .jsonl.gz, .jsonl.zst or .parquet.")  # fmt: skip
+@click.option("--state", default=".stillwatch", show_default=True, envvar="STILLWATCH_STATE",
+              type=click.Path(path_type=Path), help="Folder for the key.")  # fmt: skip
+@click.option("--account-field", help="Dotted path of the account, instead of user id, else key hash.")
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+def reduce_files(paths: tuple[str, ...], out: Path, state: Path, account_field: str | None, quiet: bool) -> None:
+    """Reduce the log files or folders PATHS to one file of events, without text or names.
+
+    `stillwatch scan FILE` reads it. Bad rows are listed in a quarantine file beside it.
+    """
+    from stillwatch.app.reduce import ReduceRequest, reduce_logs
+    from stillwatch.logs.read import ReadOptions
+
+    request = ReduceRequest(paths=paths, out=out, state=state, reading=ReadOptions(account_field=account_field))
+    with Ticker(quiet=quiet or not sys.stderr.isatty()) as ticker:
+        done = reduce_logs(request, ticker.show)
+    tally = done.tally
+    click.echo(f"{done.files:,} files, {tally.rows:,} rows: {tally.good:,} good, {tally.bad:,} bad.")
+    click.echo(f"{done.events:,} events: {out}")
+    if tally.bad:
+        click.echo(f"Bad rows: {done.quarantine}")
+    for why in done.skipped:
+        click.echo(f"passed over: {why}", err=True)
