@@ -124,8 +124,9 @@ def _granted(bench: Bench, tested: list[Tested]) -> tuple[list[Group], int]:
 
 
 HALVES: Final = (
-    "No calibration was given: honest habits were learnt from the first half of this log, leaving out every account "
-    "that any candidate names; accounts are accused only as members of a campaign."
+    "No calibration was given: subjects of honest accounts were learnt from the first half of this log, their volumes, "
+    "lifetimes and payers from all of it, leaving out every account that any candidate names. Campaigns are linked and "
+    "tested on alternating blocks of the whole log; accounts are accused only as members of a campaign."
 )
 UNLIKE_SPAN: Final = 2.0
 """A log this many times as long or short as the calibration's is not quite comparable."""

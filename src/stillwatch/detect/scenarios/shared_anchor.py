@@ -10,7 +10,7 @@ from stillwatch.detect.scenarios.scenario import Scenario
 SHARED_ANCHOR: Final = Scenario(
     name="S2",
     title="Shared novel anchor",
-    null="Members carry the shared text no more often than other accounts active at the same time.",
+    null="Members carry the shared text at most 5 times as often as other accounts active at the same time.",
     clears="The shared text also turns up in accounts that have nothing to do with the block.",
     look_alikes="A popular tool or template, a class with one exercise.",
     accuses=True,
