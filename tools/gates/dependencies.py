@@ -13,10 +13,10 @@ from pathlib import Path
 from tools.gates.rule import Outcome
 from tools.gates.tree import modules, parse, where
 
-PACKAGE_OF = {"PIL": "pillow", "clickhouse_connect": "clickhouse-connect"}
+PACKAGE_OF = {"PIL": "pillow", "clickhouse_connect": "clickhouse-connect", "prometheus_client": "prometheus-client"}
 """Import name -> package name, where they differ."""
-LOADED_BY_OTHERS = frozenset(["chdb", "chdb-core"])
-"""The engine: `clickhouse-connect` loads it by name, so nothing here imports it."""
+LOADED_BY_OTHERS = frozenset(["chdb", "chdb-core", "httptools"])
+"""Loaded by name, so nothing here imports them: the engine by `clickhouse-connect`, the parser by `uvicorn`."""
 
 
 def check(root: Path) -> Outcome:

@@ -1,0 +1,1 @@
+"""The gateway: OpenAI and Anthropic wire before a live model; answers first, evidence afterwards."""

@@ -1,0 +1,128 @@
+"""Who holds a key, what people decided, and what was appealed: the control records.
+
+Frozen; no secret among them: a key is kept as the HMAC of itself. Left to `store.control`: keeping them.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """One API key, as its keyed hash."""
+
+    key_id: str
+    """Public id, such as `k_4f2a...`."""
+    digest: str
+    """HMAC-SHA-256 of the key under the gateway's key secret, 64 hex digits."""
+    account: str
+    label: str = ""
+    created: float
+    """Seconds since 1970 (likewise below)."""
+    expires: float | None = None
+    revoked: float | None = None
+
+    def good_at(self, now: float) -> bool:
+        """Whether the key may be used at `now`."""
+        return self.revoked is None and (self.expires is None or now < self.expires)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRecord:
+    """One account and what was agreed with it."""
+
+    account: str
+    organisation: str = ""
+    plan: str = ""
+    payment: str = ""
+    """Payment token, never a card number."""
+    country: str = ""
+    """Country of the contract, ISO 3166; used by legal rules only."""
+    unmodified: bool = False
+    workload: str = ""
+    """Declared workload; empty when none."""
+    workload_tokens: int = 0
+    """Tokens a day that the declared workload may use."""
+    verified: tuple[str, ...] = ()
+    """What it proved of itself: among `contact`, `payment`, `organisation`, `workload`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person said of a verdict."""
+
+    id: int = 0
+    subject: str
+    """Account id or campaign id."""
+    kind: str
+    """`account` or `campaign`."""
+    accounts: tuple[str, ...]
+    """Accounts that it holds for, as they stood when it was made."""
+    verb: str
+    """One of `terms.action.VERBS`."""
+    by: str
+    reason: str
+    at: float
+    expires: float
+    """Every decision ends; seconds since 1970."""
+    receipt: str = ""
+    """Receipt of the verdict that was decided on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appeal:
+    """An account's objection, and how it ended."""
+
+    id: str
+    account: str
+    opened: float
+    state: str
+    """`open`, `granted` or `refused`."""
+    statement: str = ""
+    answered: float | None = None
+    by: str = ""
+    reason: str = ""
+
+
+class Control(Protocol):
+    """Keys, accounts, decisions and appeals; shared by processes, every change durable when the call returns."""
+
+    def generation(self) -> int:
+        """Return a number that changes whenever anything was changed by any process; cheap to ask each second."""
+        ...
+
+    def keys(self) -> tuple[KeyRecord, ...]:
+        """Return every key, revoked ones too, oldest first."""
+        ...
+
+    def put_key(self, record: KeyRecord) -> None:
+        """Keep a key; one with the same digest is replaced."""
+        ...
+
+    def accounts(self) -> tuple[AccountRecord, ...]:
+        """Return every account, by id."""
+        ...
+
+    def put_account(self, record: AccountRecord) -> None:
+        """Keep an account; one with the same id is replaced."""
+        ...
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """Return every decision, oldest first."""
+        ...
+
+    def add_decision(self, decision: Decision) -> int:
+        """Keep a decision for ever; return its id."""
+        ...
+
+    def appeals(self) -> tuple[Appeal, ...]:
+        """Return every appeal, oldest first."""
+        ...
+
+    def put_appeal(self, appeal: Appeal) -> None:
+        """Keep an appeal; one with the same id is replaced."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file; twice does no harm."""
+        ...
