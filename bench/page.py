@@ -21,19 +21,27 @@ def write(tables: str, seed: int, page: Path = PAGE) -> None:
     Raises:
         SystemExit: the marks are missing.
     """
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    put(f"{_source(seed)}\n\n{tables}", (BEGIN, END), page)
+
+
+def put(text: str, marks: tuple[str, str], page: Path = PAGE) -> None:
+    """Replace what stands between two marks of `page`.
+
+    Raises:
+        SystemExit: the marks are missing.
+    """
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise SystemExit(f"{page.name}: needs the lines {BEGIN} and {END}; put them where the tables belong.")
-    page.write_text(f"{before}{BEGIN}\n\n{_source(seed)}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
+        raise SystemExit(f"{page.name}: needs the lines {marks[0]} and {marks[1]}; put them where the tables belong.")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def _source(seed: int) -> str:
     given = [Path(value).name if os.sep in value else value for value in sys.argv[1:]]
     data = "packaged sample" if "--quick" in given else "data folder" if _folder() else "packaged sample"
     return (
-        f"Command: `python -m bench {' '.join(given)}`; first seed {seed}; commit {_commit()}; texts: {data}.\n"
+        f"Command: `python -m bench {' '.join(given)}`; first seed {seed}; commit {commit()}; texts: {data}.\n"
         f"Machine: {os.cpu_count()} cores shared with other work, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}."
     )
@@ -43,7 +51,8 @@ def _folder() -> bool:
     return "STILLWATCH_DATA" in os.environ or "--data" in sys.argv
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Return the commit, and whether the package was changed since."""
     asked = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=PAGE.parent, capture_output=True, text=True, check=False
     )

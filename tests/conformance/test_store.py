@@ -109,3 +109,11 @@ def test_answers_do_not_depend_on_the_number_of_passes(stores: Both, monkeypatch
     query = SharedQuery(window=WINDOWS[0], kinds=("anchor", "network", "system_anchor"))
     np.testing.assert_array_equal(store.shared_keys(query), fake.shared_keys(query))
     np.testing.assert_array_equal(store.rollup(WINDOWS[0]), fake.rollup(WINDOWS[0]))
+
+
+def test_events_do_not_depend_on_the_number_of_pieces(stores: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, fake = stores
+    accounts = fake.rollup(WINDOWS[0])["account"]
+    monkeypatch.setattr(answers, "_SORT_COPIES", store._engine.caps.memory_bytes // 40_000)
+    assert 2 < store._pieces(accounts, store._within(WINDOWS[0])) <= len(accounts)
+    assert store.events(accounts, WINDOWS[0]).tobytes() == fake.events(accounts, WINDOWS[0]).tobytes()

@@ -15,6 +15,8 @@ from tools.gates.rule import Outcome
 CATALOGUES = (
     ("scenario", "stillwatch.detect.scenarios", "SCENARIOS", "docs/reference/scenarios.md"),
     ("importer", "stillwatch.logs.catalog", "IMPORTERS", "docs/reference/logs.md"),
+    ("rule", "stillwatch.policy.ladder", "RULES", "docs/reference/policy.md"),
+    ("treatment", "stillwatch.treatments", "TREATMENTS", "docs/reference/treatments.md"),
 )
 """Kind, module, name of its catalogue, page that documents each entry."""
 
@@ -32,6 +34,7 @@ def check(root: Path) -> Outcome:
         findings += [f"{page}: no entry for {kind} `{name}`" for name in names if name not in found]
     fields = [setting for section in settings.sections() for setting in section.settings]
     findings += [f"{setting.section}.{setting.name}: has no docstring" for setting in fields if not setting.meaning]
+    findings += settings.unregistered()
     count += len(fields)
     note = f"{count} entries" + (f"; absent: {', '.join(absent)}" if absent else "")
     return Outcome(findings=tuple(findings), note=note)

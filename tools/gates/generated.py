@@ -13,6 +13,7 @@ from tools.gates.rule import Outcome
 PAGES: tuple[tuple[str, Callable[[], str | None]], ...] = (
     ("docs/reference/commands.md", commands.page),
     ("docs/reference/settings.md", settings.page),
+    ("docs/reference/settings-v1.schema.json", settings.schema),
     ("docs/reference/scenarios.md", scenarios.page),
     ("docs/reference/event-v1.schema.json", event_schema.page),
 )

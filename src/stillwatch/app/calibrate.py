@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.app.calibration import write_calibration
-from stillwatch.app.scan import Progress, main_epoch, taken_in
+from stillwatch.app.report import main_epoch
+from stillwatch.app.scan import Progress, taken_in
 from stillwatch.app.settings import Settings
 from stillwatch.detect.calibration import Calibration
 from stillwatch.detect.calibration import calibrate as learn

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stillwatch.app.scan import read_report, store_of
+from stillwatch.app.report import read_report, store_of
 from stillwatch.app.state import has_key, master_key
 from stillwatch.console.explain import render_explain, render_unheld
 from stillwatch.console.report import Report

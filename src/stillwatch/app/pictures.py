@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from stillwatch.console.report import ALL_TRAFFIC, Edge
-from stillwatch.terms.ports import Journal, Window
+from stillwatch.terms.ports import EventSource, Window
 from stillwatch.terms.verdict import Campaign, Verdicts
 
 BINS: Final = 120
@@ -20,7 +20,7 @@ MOST_EVENTS: Final = 2_000_000
 """Events beyond which the whole traffic is drawn from a sample of accounts."""
 
 
-def timeline_of(store: Journal, verdicts: Verdicts) -> tuple[Mapping[str, tuple[int, ...]], float, float]:
+def timeline_of(store: EventSource, verdicts: Verdicts) -> tuple[Mapping[str, tuple[int, ...]], float, float]:
     """Return (counts by campaign and for all traffic, start of the first bin, bin width in seconds)."""
     figures = verdicts.figures
     if not figures.get("events"):
@@ -44,7 +44,7 @@ def timeline_of(store: Journal, verdicts: Verdicts) -> tuple[Mapping[str, tuple[
     return lines, start, step
 
 
-def edges_of(store: Journal, verdicts: Verdicts) -> Mapping[str, tuple[Edge, ...]]:
+def edges_of(store: EventSource, verdicts: Verdicts) -> Mapping[str, tuple[Edge, ...]]:
     """Return for each campaign the links between its accounts and what several of them share."""
     if not verdicts.figures.get("events"):
         return {}
@@ -52,7 +52,7 @@ def edges_of(store: Journal, verdicts: Verdicts) -> Mapping[str, tuple[Edge, ...
     return {c.id: _edges(store, c, window) for c in verdicts.campaigns if c.accused}
 
 
-def _edges(store: Journal, campaign: Campaign, window: Window) -> tuple[Edge, ...]:
+def _edges(store: EventSource, campaign: Campaign, window: Window) -> tuple[Edge, ...]:
     accounts = np.array(campaign.accounts[:DRAWN], np.uint64)
     events = store.events(accounts, window)
     index = {int(account): number for number, account in enumerate(campaign.accounts)}

@@ -13,23 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-import numpy as np
-
-from stillwatch import __version__
 from stillwatch.app.addresses import packaged_addresses
 from stillwatch.app.calibration import read_calibration
 from stillwatch.app.eventfile import IMPORTER, EventFile
 from stillwatch.app.intake import Intake, Taken, spelt
-from stillwatch.app.measured import measured_rates
-from stillwatch.app.pictures import edges_of, timeline_of
+from stillwatch.app.report import About, left_out, main_epoch, names_in, report_of, write_outputs, write_store_note
 from stillwatch.app.settings import Settings
 from stillwatch.app.state import master_key
-from stillwatch.console.export import to_json, write_csv
-from stillwatch.console.page import render_html
-from stillwatch.console.report import CoverageLine, ErrorRates, InputFile, Prices, Report
+from stillwatch.console.report import InputFile, Report
 from stillwatch.detect.judge import judge
-from stillwatch.logs.coverage import coverage
 from stillwatch.logs.read import ReadOptions, SourceFile, Sources, open_sources, total
 from stillwatch.logs.tally import Tally
 from stillwatch.sketch.keys import KeyRing
@@ -41,9 +33,6 @@ from stillwatch.terms.ports import Journal
 from stillwatch.terms.verdict import Verdicts
 
 Progress = Callable[[str], None]
-
-STORE_NOTE = "store.json"
-"""File of the output folder that says where in the state folder the scan's store is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +87,7 @@ def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
         report = _report(request, store, taken, verdicts)
     whole = total(taken)
     write_outputs(report, request.out)
-    (request.out / STORE_NOTE).write_bytes(msgspec.json.encode({"store": f"scans/{name}/store"}))
+    write_store_note(request.out, f"scans/{name}/store")
     return ScanOutcome(report, request.out, whole.bad_share, whole.bad_share > request.max_bad)
 
 
@@ -142,26 +131,6 @@ def _scan_name(files: Sequence[SourceFile | EventFile]) -> str:
     return hashlib.blake2b(joined.encode(), digest_size=8).hexdigest()
 
 
-def main_epoch(store: Journal) -> int | None:
-    """Return the key epoch under which the most events can be compared."""
-    return max(store.epochs(), key=lambda epoch: store.span(epoch).n_events, default=None)
-
-
-def left_out(store: Journal) -> tuple[str, ...]:
-    """Return a note when events lie in key epochs that cannot be compared with the main one."""
-    main = main_epoch(store)
-    if main is None:
-        return ()
-    held = store.span(main)
-    others = [store.span(epoch) for epoch in store.epochs() if epoch != main]
-    if all(held.first <= span.first and span.last <= held.last for span in others):
-        return ()
-    return (
-        "Part of the log lies in another key epoch (90 days, with 30 days of overlap) and was not compared with the "
-        "rest; scan that part by itself with --since or --until.",
-    )
-
-
 def nameless(taken: Sequence[Taken]) -> tuple[str, ...]:
     """Return a note when events were read from event files, which hold no names."""
     paths = [item.path for item in taken if item.tally.importer == IMPORTER]
@@ -174,30 +143,15 @@ def nameless(taken: Sequence[Taken]) -> tuple[str, ...]:
 
 
 def _report(request: ScanRequest, store: Journal, taken: list[Taken], verdicts: Verdicts) -> Report:
-    hashes = {a.account for a in verdicts.accounts} | {x for c in verdicts.campaigns for x in c.accounts}
-    names = store.names(np.array(sorted(hashes), np.uint64)) if hashes else {}
-    timeline, start, step = timeline_of(store, verdicts)
-    prices = request.settings.prices
-    whole = total(taken)
-    return Report(
-        verdicts=verdicts,
-        names=names,
+    about = About(
         title=title_of(request.paths, taken),
         made_at=request.now,
-        version=__version__,
         command=spelt(shlex.join(["stillwatch", "scan", *request.paths])),
         inputs=tuple(_input(item) for item in taken),
-        coverage=tuple(
-            CoverageLine(scenario=c.scenario, can_run=c.can_run, missing=tuple(c.missing), share=c.share)
-            for c in coverage(whole)
-        ),
-        timeline=timeline,
-        timeline_start=start,
-        timeline_step=step,
-        edges=edges_of(store, verdicts),
-        prices=Prices(dollars_in=prices.input, dollars_out=prices.output, source=prices.source, as_of=prices.as_of),
-        error=ErrorRates(q=verdicts.q, alpha=verdicts.alpha, measured=measured_rates()),
+        whole=total(taken),
+        prices=request.settings.prices,
     )
+    return report_of(store, names_in(store, verdicts), verdicts, about)
 
 
 def title_of(paths: Sequence[str], taken: Sequence[Taken]) -> str:
@@ -214,36 +168,3 @@ def _input(item: Taken) -> InputFile:
         path=item.path, importer=tally.importer, rows=tally.rows, good=tally.good, bad=tally.bad,
         reasons=dict(tally.reasons), quarantine=item.quarantine,
     )  # fmt: skip
-
-
-def write_outputs(report: Report, out: Path) -> None:
-    """Write report.html, report.json, accounts.csv and the state that `explain` reads."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "report.html").write_text(render_html(report), encoding="utf-8")
-    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(to_json(report)), indent=2))
-    (out / "accounts.csv").write_text(write_csv(report), encoding="utf-8", newline="")
-    (out / "explain.json").write_bytes(msgspec.json.encode(report))
-
-
-def read_report(out: Path) -> Report:
-    """Read the report of an earlier scan back.
-
-    Raises:
-        StillwatchError: the folder holds none, or one of another version.
-    """
-    path = out / "explain.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Report, strict=False)
-    except OSError:
-        raise StillwatchError(f"{path}: no report there; run `stillwatch scan PATH --out {out}` first.") from None
-    except msgspec.MsgspecError as problem:
-        raise StillwatchError(f"{path}: not a report of this version ({problem}); scan again.") from None
-
-
-def store_of(out: Path, state: Path) -> Path | None:
-    """Return the store of the scan whose report is in `out`; None where the state folder holds it no more."""
-    try:
-        folder = state / msgspec.json.decode((out / STORE_NOTE).read_bytes(), type=dict[str, str])["store"]
-    except (OSError, KeyError, msgspec.MsgspecError):
-        return None
-    return folder if folder.is_dir() else None

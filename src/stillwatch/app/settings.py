@@ -1,47 +1,28 @@
 """Settings file -> frozen settings: TOML with one table a room, every value checked.
 
 In: a path, or none for the defaults. Out: `Settings`. Unknown tables and names are errors, so that
-a typing mistake never passes as a default.
+a typing mistake never passes as a default. Left to `settingsections`: which record holds which table.
 """
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from stillwatch.app.prices import PriceConfig
+from stillwatch.app.settingsections import SECTIONS
 from stillwatch.detect.config import DetectConfig
-from stillwatch.terms.checks import check_range
 from stillwatch.terms.errors import StillwatchError
 
-PRICES_AS_OF = "2026-11-01"
-"""Day of the default prices below, ISO 8601; prices from a settings file carry none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceConfig:
-    """Section `[prices]`: what a harvested token would have cost; dollars a million tokens.
-
-    The defaults are common list prices of a large model, as of `PRICES_AS_OF`.
-    """
-
-    input: float = 3.0
-    """Dollars a million prompt tokens; above 0. Set your own."""
-    output: float = 15.0
-    """Dollars a million answer tokens; above 0."""
-
-    def __post_init__(self) -> None:
-        check_range("prices.input", self.input, low=0.0, high=1e6)
-        check_range("prices.output", self.output, low=0.0, high=1e6)
-
-    @property
-    def source(self) -> str:
-        """Where the prices come from, in words."""
-        return "defaults" if self == PriceConfig() else "settings file, [prices]"
-
-    @property
-    def as_of(self) -> str:
-        """Day of the prices; empty where the settings file gives them."""
-        return PRICES_AS_OF if self == PriceConfig() else ""
+if TYPE_CHECKING:
+    from stillwatch.app.serveconfig import ServeConfig
+    from stillwatch.app.watchconfig import WatchConfig
+    from stillwatch.gateway.config import GatewayConfig
+    from stillwatch.gateway.litellm import LiteLLMConfig
+    from stillwatch.gateway.middleware import MiddlewareConfig
+    from stillwatch.gateway.segmentfiles import SpoolConfig
+    from stillwatch.policy.config import PolicyConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +31,64 @@ class Settings:
 
     detect: DetectConfig = field(default_factory=DetectConfig)
     prices: PriceConfig = field(default_factory=PriceConfig)
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Records of the other tables that the file holds, by the table's name."""
 
+    @property
+    def gateway(self) -> "GatewayConfig":
+        """Table `[gateway]`: the data plane."""
+        found: GatewayConfig = self._of("gateway")
+        return found
 
-SECTIONS = {"detect": DetectConfig, "prices": PriceConfig}
-"""Tables of the settings file."""
+    @property
+    def policy(self) -> "PolicyConfig":
+        """Table `[policy]`: rules, limits and the pace of verdicts."""
+        found: PolicyConfig = self._of("policy")
+        return found
+
+    @property
+    def spool(self) -> "SpoolConfig":
+        """Table `[spool]`: how exchanges travel from the workers to the watcher."""
+        found: SpoolConfig = self._of("spool")
+        return found
+
+    @property
+    def watch(self) -> "WatchConfig":
+        """Table `[watch]`: how live traffic is taken in and judged."""
+        found: WatchConfig = self._of("watch")
+        return found
+
+    @property
+    def serve(self) -> "ServeConfig":
+        """Table `[serve]`: addresses and processes."""
+        found: ServeConfig = self._of("serve")
+        return found
+
+    def changed(self, section: str, **values: Any) -> "Settings":
+        """Return these settings with other values in one section, which checks them; None leaves a value.
+
+        Raises:
+            StillwatchError: a value is out of range.
+        """
+        record = replace(getattr(self, section), **{name: value for name, value in values.items() if value is not None})
+        if section in ("detect", "prices"):
+            return replace(self, **{section: record})
+        return replace(self, given={**self.given, section: record})
+
+    @property
+    def litellm(self) -> "LiteLLMConfig":
+        """Table `[litellm]`: a LiteLLM proxy that logs here and asks here."""
+        found: LiteLLMConfig = self._of("litellm")
+        return found
+
+    @property
+    def middleware(self) -> "MiddlewareConfig":
+        """Table `[middleware]`: Stillwatch inside a model server."""
+        found: MiddlewareConfig = self._of("middleware")
+        return found
+
+    def _of(self, name: str) -> Any:
+        return self.given[name] if name in self.given else SECTIONS[name].record()
 
 
 def load_settings(path: Path | None, **overrides: Any) -> Settings:
@@ -68,7 +103,9 @@ def load_settings(path: Path | None, **overrides: Any) -> Settings:
     """
     tables = _read(path) if path else {}
     tables.setdefault("detect", {}).update({k: v for k, v in overrides.items() if v is not None})
-    return Settings(**{name: _section(name, tables.get(name, {})) for name in SECTIONS})
+    records = {name: SECTIONS[name].read(name, table) for name, table in tables.items()}
+    own = {name: records.pop(name) for name in ("detect", "prices") if name in records}
+    return Settings(**own, given=records)
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
@@ -86,15 +123,3 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         if not isinstance(tables[name], dict):
             raise StillwatchError(f"settings file {path}: {name} is one value or a list; must be a table [{name}].")
     return tables
-
-
-def _section(name: str, given: dict[str, Any]) -> Any:
-    known = {f.name: f.type for f in fields(SECTIONS[name])}
-    for key, value in given.items():
-        if key not in known:
-            raise StillwatchError(f"{name}.{key}: unknown setting; must be one of {', '.join(known)}.")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise StillwatchError(f"{name}.{key} = {value!r}: must be a number.")
-        if known[key] is int and not (isinstance(value, int) and value >= 0):
-            raise StillwatchError(f"{name}.{key} = {value!r}: must be a whole number, 0 or more.")
-    return SECTIONS[name](**given)

@@ -7,28 +7,19 @@ from typing import Any
 import click
 import orjson
 
+from stillwatch.cli import options
 from stillwatch.cli.progress import Ticker
-from stillwatch.cli.when import WHEN
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--out", default="calibration.json", show_default=True, type=click.Path(dir_okay=False, path_type=Path),
               help="File to write.")  # fmt: skip
-@click.option("--state", default=".stillwatch", show_default=True, envvar="STILLWATCH_STATE",
-              type=click.Path(path_type=Path), help="Folder for the key and the working store.")  # fmt: skip
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML).")
-@click.option("--importer", help="Read every file with this importer instead of telling by its rows.")
-@click.option("--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Mapping file of `stillwatch logs map`.")  # fmt: skip
-@click.option("--account-field", help="Dotted path of the account, instead of user id, else key hash.")
-@click.option("--since", type=WHEN, help="Read from this time on: ISO 8601, or seconds since 1970.")
-@click.option("--until", type=WHEN, help="Read up to this time.")
-@click.option("--max-bad", default=0.01, show_default=True, type=click.FloatRange(0, 1),
-              help="Share of bad rows above which the exit code is 3.")  # fmt: skip
+@options.state()
+@options.reading
 @click.option("--seed", type=int, help="Seed of the draws; overrides the settings file.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was learnt as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@options.quiet
 def calibrate(**given: Any) -> None:
     """Learn from the log files or folders PATHS what honest traffic looks like.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from stillwatch.cli import options
 from stillwatch.cli.progress import Ticker
 
 
@@ -22,7 +23,7 @@ from stillwatch.cli.progress import Ticker
     type=click.Path(path_type=Path),
     help="Folder for logs and report.",
 )
-@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@options.quiet
 def demo(seed: int, out: Path, quiet: bool) -> None:
     """Compose a week of traffic with three campaigns in it, scan it, and compare with the truth.
 

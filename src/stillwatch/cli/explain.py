@@ -5,24 +5,13 @@ from pathlib import Path
 
 import click
 
+from stillwatch.cli import options
+
 
 @click.command()
 @click.argument("entity")
-@click.option(
-    "--out",
-    default="stillwatch-report",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the scan's report.",
-)
-@click.option(
-    "--state",
-    default=".stillwatch",
-    show_default=True,
-    envvar="STILLWATCH_STATE",
-    type=click.Path(path_type=Path),
-    help="Folder for the key and the working store.",
-)
+@options.report
+@options.state()
 def explain(entity: str, out: Path, state: Path) -> None:
     """Explain what the last scan says of ENTITY: an account as the input names it, or a campaign id."""
     from stillwatch.app.explain import explain as explained

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from stillwatch.cli import options
 from stillwatch.cli.progress import Ticker
 
 
@@ -14,7 +15,7 @@ def logs() -> None:
 
 
 @logs.command("map")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=options.FILE)
 def map_file(file: Path) -> None:
     """Print a mapping file for FILE, a CSV or JSONL that no importer knows; edit it, then scan with --mapping."""
     from stillwatch.logs.propose import propose_mapping
@@ -26,10 +27,9 @@ def map_file(file: Path) -> None:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="Event file to write: .jsonl, .jsonl.gz, .jsonl.zst or .parquet.")  # fmt: skip
-@click.option("--state", default=".stillwatch", show_default=True, envvar="STILLWATCH_STATE",
-              type=click.Path(path_type=Path), help="Folder for the key.")  # fmt: skip
-@click.option("--account-field", help="Dotted path of the account, instead of user id, else key hash.")
-@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@options.state("Folder for the key.")
+@options.account_field
+@options.quiet
 def reduce_files(paths: tuple[str, ...], out: Path, state: Path, account_field: str | None, quiet: bool) -> None:
     """Reduce the log files or folders PATHS to one file of events, without text or names.
 

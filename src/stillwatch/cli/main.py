@@ -5,12 +5,22 @@ import sys
 import click
 
 from stillwatch import __version__
+from stillwatch.cli.accounts import accounts
+from stillwatch.cli.appeal import appeal
+from stillwatch.cli.backup import backup, restore
 from stillwatch.cli.calibrate import calibrate
+from stillwatch.cli.config import config
+from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
 from stillwatch.cli.explain import explain
+from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
 from stillwatch.cli.logs import logs
+from stillwatch.cli.run import run
 from stillwatch.cli.scan import scan
+from stillwatch.cli.serve import serve
+from stillwatch.cli.status import status
+from stillwatch.cli.watch import watch
 from stillwatch.terms.errors import StillwatchError
 
 
@@ -35,5 +45,8 @@ def main() -> None:
     """
 
 
-for command in (scan, explain, calibrate, logs, lab, demo):
+for command in (
+    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, status, config, backup, restore, lab,
+    run, demo,
+):  # fmt: skip
     main.add_command(command)

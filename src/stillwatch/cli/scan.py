@@ -3,56 +3,26 @@
 import shutil
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
+from stillwatch.cli import options
 from stillwatch.cli.progress import Ticker
-from stillwatch.cli.when import WHEN
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True))
-@click.option(
-    "--out",
-    default="stillwatch-report",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder for the report.",
-)
-@click.option(
-    "--state",
-    default=".stillwatch",
-    show_default=True,
-    envvar="STILLWATCH_STATE",
-    type=click.Path(path_type=Path),
-    help="Folder for the key and the working store.",
-)
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Settings file (TOML).")
-@click.option("--importer", help="Read every file with this importer instead of telling by its rows.")
-@click.option(
-    "--mapping",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Mapping file of `stillwatch logs map`.",
-)
-@click.option("--account-field", help="Dotted path of the account, instead of user id, else key hash.")
-@click.option("--since", type=WHEN, help="Read from this time on: ISO 8601, or seconds since 1970.")
-@click.option("--until", type=WHEN, help="Read up to this time.")
-@click.option(
-    "--max-bad",
-    default=0.01,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of bad rows above which the exit code is 3.",
-)
-@click.option("--calibration", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+@options.report_out
+@options.state()
+@options.reading
+@click.option("--calibration", type=options.FILE,
               help="File of `stillwatch calibrate`; without one the first half of the logs stands in.")  # fmt: skip
 @click.option("--q", type=float, help="False discovery rate over campaigns; overrides the settings file.")
 @click.option("--seed", type=int, help="Seed of the reference draw; overrides the settings file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of a summary.")
-@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@options.quiet
 def scan(**given: Any) -> None:
     """Find distillation campaigns in the log files or folders PATHS.
 

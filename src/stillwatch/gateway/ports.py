@@ -45,6 +45,10 @@ class Desk(Protocol):
         """Return who holds this key; None when it is unknown, revoked or expired. Keys fail closed."""
         ...
 
+    def holder(self, account: str, key_id: str = "") -> Caller:
+        """Return the caller that stands for an account whose key somebody else has checked, known here or not."""
+        ...
+
     def ready(self, now: float) -> bool:
         """Return whether keys were ever loaded and are not too old to be trusted."""
         ...

@@ -51,7 +51,7 @@ def build(row: Row, found: Found, fields: Fields, lens: Lens, *, batch: bool = F
     time = _time(found, fields, lens, batch)
     fields.pop("created", None)
     key = safe_id(found.get("key"))
-    account = _account(row, found, key, lens)
+    account = _account(row, found, lens)
     latency = fields.pop("latency", None)
     if latency is None:
         latency = _latency(found, time)
@@ -79,28 +79,33 @@ def build(row: Row, found: Found, fields: Fields, lens: Lens, *, batch: bool = F
     )
 
 
-def _account(row: Row, found: Found, key: str, lens: Lens) -> str:
+def account_in(found: Found) -> str:
+    """Return who is counted: the user id, else the key, else the end user; empty for nobody."""
+    return safe_id(found.get("account")) or safe_id(found.get("key")) or safe_id(found.get("end_user"))
+
+
+def _account(row: Row, found: Found, lens: Lens) -> str:
     if lens.account_path:
         account = safe_id(at(row, lens.account_path))
         if not account:
             raise BadRow(f"account: nothing usable at {'.'.join(lens.account_path)}, which --account-field names")
     else:
-        account = safe_id(found.get("account")) or key or safe_id(found.get("end_user"))
+        account = account_in(found)
         if not account:
             raise BadRow("account: no user id, key hash or end user found; name its field with --account-field")
-    if _is_text(account):
+    if is_text(account):
         raise BadRow(f"account: a text of {len(account)} characters; must be an id; see --account-field")
     return account
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
     """Ids are short and have few blanks: a prompt in the wrong column must not become a name in a report."""
     return len(value) > MAX_ID or "\n" in value or value.count(" ") >= _MAX_WORDS
 
 
 def _label(slot: str, found: Found) -> str:
     value = safe_id(found.get(slot))
-    return "" if not value or _is_text(value) else value
+    return "" if not value or is_text(value) else value
 
 
 def _line(value: Any, limit: int) -> str:

@@ -140,6 +140,8 @@ def _messages(body: Row, out: Fields) -> tuple[Message, ...]:
         out.setdefault("endpoint", "messages" if head and "instructions" not in body else "chat")
         return head + turns(body["messages"])
     if body.get("input") is not None:
+        if body.get("previous_response_id") or body.get("conversation"):
+            head += (Message(role="assistant"),)  # what the server kept of the conversation counts as a turn
         source = body["input"]
         embeds = "encoding_format" in body or "embed" in str(body.get("model"))[:80].lower()
         out.setdefault("endpoint", "embeddings" if embeds else "responses")

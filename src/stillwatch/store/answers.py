@@ -14,7 +14,7 @@ from stillwatch.store import questions
 from stillwatch.store.columns import flat, to_events, to_records
 from stillwatch.store.engine import Engine
 from stillwatch.store.keys import keys_per_event
-from stillwatch.terms.event import EventArray
+from stillwatch.terms.event import EVENT_DTYPE, EventArray
 from stillwatch.terms.ports import (
     CARRIER_DTYPE,
     KEY_DTYPE,
@@ -32,6 +32,8 @@ from stillwatch.terms.ports import (
 
 _STATE_BYTES: Final = 64
 """Memory of one key or one event while it is grouped, measured where grouping went to disk."""
+_SORT_COPIES: Final = 3
+"""How often the engine holds an event while it sorts."""
 
 
 class Answers:
@@ -96,8 +98,25 @@ class Answers:
 
     def events(self, accounts: KeyList, window: Window) -> EventArray:
         """Return these accounts' events in the window, ordered by (time, account, event_id)."""
-        with self._engine.scratch(np.unique(accounts)) as scratch:
-            return to_events(self._engine.rows(questions.events(self._within(window), scratch)))
+        where, wanted = self._within(window), np.unique(accounts)
+        found = [self._events(part, where) for part in np.array_split(wanted, self._pieces(wanted, where))]
+        if len(found) == 1:
+            return found[0]
+        events = np.concatenate(found)
+        found.clear()
+        return events[np.lexsort((events["event_id"], events["account"], events["time"]))]
+
+    def _events(self, accounts: KeyList, where: str) -> EventArray:
+        with self._engine.scratch(accounts) as scratch:
+            return to_events(self._engine.rows(questions.events(where, scratch)))
+
+    def _pieces(self, accounts: KeyList, where: str) -> int:
+        """Return in how many pieces these accounts' events can be sorted within the memory cap."""
+        with self._engine.scratch(accounts) as scratch:
+            asked = f"SELECT count() AS n FROM events WHERE `account` IN (SELECT `key` FROM {scratch}) AND {where}"
+            n = int(flat(self._engine.rows(asked), "n")[0])
+        held = n * EVENT_DTYPE.itemsize * _SORT_COPIES
+        return min(1 + held // (self._engine.caps.memory_bytes // 2), max(len(accounts), 1))
 
     def _rollup(self, where: str, window: Window) -> RollupArray:
         table = self._engine.rows(questions.totals(where, window.block_seconds))

@@ -59,6 +59,10 @@ class Store(Answers):
             lock.release()
             raise
 
+    def snapshot(self) -> Answers:
+        """Return the answers over what is held now; later ingests do not show. Partitions that expire do."""
+        return Answers(self._engine, self._last_ingest)
+
     def ingested(self, digest: str) -> bool:
         """Return whether a source with this digest was kept whole."""
         found = self._engine.rows("SELECT count() AS n FROM ingests WHERE `digest` = {digest:String}", digest=digest)

@@ -57,6 +57,8 @@ class Subject:
     """Declared workload, one of `WORKLOADS`; empty when none is declared."""
     quota_left: bool = True
     """Whether the declared workload's quota still has room."""
+    verified: tuple[str, ...] = ()
+    """What the account proved of itself; a challenge never asks for it again."""
     held: Held | None = None
     decided: str = ""
     """The decision in force: one of `VERBS`, or empty."""
@@ -84,6 +86,8 @@ class Action:
     """Share of its token buckets that the account keeps; in (0, 1]."""
     ask: str = ""
     """For `challenge`: the least that clears the evidence: `contact`, `payment`, `organisation` or `workload`."""
+    treatment: str = ""
+    """For `coarsen` and `perturb`: name of the treatment; empty for the usual one."""
 
     @property
     def bites(self) -> bool:

@@ -34,6 +34,9 @@ class Served:
     """`x-stainless-retry-count` as the caller sent it."""
     action: str = ""
     """Kind of the action in force; with `shadow:` in front when only recorded."""
+    kind: str = "wire"
+    """`wire`: `request` and `answer` are bodies of a model API. `litellm`: `request` is one payload that LiteLLM
+    logged, which says all the rest; `account`, `endpoint` and `status` here say nothing."""
     request: bytes = field(default=b"", repr=False)
     """JSON body as the caller sent it, unzipped."""
     answer: bytes = field(default=b"", repr=False)

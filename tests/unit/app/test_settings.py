@@ -1,13 +1,41 @@
 """Settings files say what is wrong with them; overrides win; nothing unknown passes as a default."""
 
-from dataclasses import fields
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from stillwatch.app.settings import PRICES_AS_OF, SECTIONS, Settings, load_settings
+import stillwatch
+from stillwatch.app.prices import PRICES_AS_OF
+from stillwatch.app.settings import Settings, load_settings
+from stillwatch.app.settingsections import SECTIONS
+from stillwatch.app.settingsinfo import sections, toml
+from stillwatch.app.settingvalues import checked_value
 from stillwatch.detect.config import DetectConfig
 from stillwatch.terms.errors import StillwatchError
+
+GATEWAY = """
+[gateway]
+upstream = "http://127.0.0.1:9"
+trusted_proxies = ["10.0.0.0/8"]
+[policy]
+shadow = false
+[[policy.rule]]
+name = "slow-free"
+action = "slow"
+plans = ["free"]
+rate_share = 0.5
+expires_days = 7
+until = 2030-01-31
+[[policy.limit]]
+plan = "free"
+requests_per_minute = 60
+[spool]
+fsync_seconds = 2
+[watch]
+keep_days = 30.5
+"""
 
 
 def written(folder: Path, text: str) -> Path:
@@ -27,12 +55,63 @@ def test_a_file_says_all_and_the_command_line_has_the_last_word(tmp_path: Path) 
     assert settings.detect.alpha == DetectConfig().alpha
 
 
-def test_every_default_written_out_reads_back_the_same(tmp_path: Path) -> None:
-    text = "".join(
-        f"[{name}]\n" + "".join(f"{f.name} = {getattr(section(), f.name)!r}\n" for f in fields(section))
-        for name, section in SECTIONS.items()
+def defaults() -> str:
+    """Every setting with its default, as a file spells it."""
+    return "".join(
+        f"[{table.name}]\n" + "".join(f"{s.key} = {toml(s.default)}\n" for s in table.settings) for table in sections()
     )
-    assert load_settings(written(tmp_path, text)) == Settings()
+
+
+def test_every_default_written_out_reads_back_the_same(tmp_path: Path) -> None:
+    settings, plain = load_settings(written(tmp_path, defaults())), Settings()
+    for name in SECTIONS:
+        assert getattr(settings, name) == getattr(plain, name), name
+
+
+def test_a_table_is_imported_only_when_it_is_given_or_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path, "[detect]\nq = 0.1\n")
+    program = f"""
+import sys
+from pathlib import Path
+from stillwatch.app.settings import load_settings
+load_settings(Path({str(path)!r}))
+print([m for m in sys.modules if m.split(".")[0] in ("aiohttp", "uvicorn", "uvloop", "cryptography", "msgspec")])
+print([m for m in sys.modules if m.startswith(("stillwatch.gateway", "stillwatch.policy", "stillwatch.store"))])
+"""
+    environment = {"PYTHONPATH": str(Path(stillwatch.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n[]\n"
+
+
+def test_every_table_of_the_gateway_is_read_from_the_one_file(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, GATEWAY))
+    assert settings.gateway.upstream == "http://127.0.0.1:9" and settings.gateway.trusted_proxies == ("10.0.0.0/8",)
+    assert [rule.name for rule in settings.policy.rules] == ["slow-free"] and not settings.policy.shadow
+    assert settings.spool.fsync_seconds == 2 and settings.watch.keep_days == 30.5
+    assert settings.policy.limits[0].requests_per_minute == 60
+
+
+def test_values_from_the_command_line_are_checked_as_those_of_the_file(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, GATEWAY))
+    changed = settings.changed("watch", keep_days=7.0, poll_seconds=None).changed("detect", q=0.2)
+    assert (changed.watch.keep_days, changed.detect.q, changed.gateway) == (7.0, 0.2, settings.gateway)
+    assert settings.watch.keep_days == 30.5 and settings.detect.q == DetectConfig().q
+    with pytest.raises(StillwatchError, match="watch.keep_days = -1"):
+        settings.changed("watch", keep_days=-1)
+
+
+def test_settings_of_the_right_kind_only() -> None:
+    for table in sections():
+        for setting in table.settings:
+            for value in (True, 1, 0.5, "word", ["word"], [1], {"a": 1}, [True]):
+                try:
+                    given = checked_value(setting.name, value, setting.kind)
+                except StillwatchError as problem:
+                    assert str(problem).startswith(f"{setting.name} = ") and "must be" in str(problem)
+                    continue
+                wanted = type(setting.default)
+                assert isinstance(given, int | float if wanted is float else wanted), (setting.name, value)
+                assert wanted is bool or not isinstance(given, bool)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +130,18 @@ def test_every_default_written_out_reads_back_the_same(tmp_path: Path) -> None:
         ("[detect]\nseed = -1\n", "detect.seed"),
         ("[detect]\nseed = 1.5\n", "detect.seed"),
         ("[detect]\nmax_keys = 1.5\n", "detect.max_keys"),
+        ("[gateway]\nupsteam = 'http://x'\n", "gateway.upsteam: unknown"),
+        ("[gateway]\nupstream = 5\n", "gateway.upstream = 5: must be text"),
+        ("[gateway]\ninclude_usage = 1\n", "gateway.include_usage = 1: must be true or false"),
+        ("[gateway]\ntrusted_proxies = '10.0.0.0/8'\n", "gateway.trusted_proxies"),
+        ("[gateway]\ntrusted_proxies = ['10.0.0.1/8']\n", "must be a network"),
+        ("[spool]\nroll_seconds = 0\n", "spool.roll_seconds = 0: must lie above"),
+        ("[watch]\nkeep_days = -1\n", "watch.keep_days = -1"),
+        ("[policy]\nshadow = 'no'\n", "policy.shadow = 'no': must be true or false"),
+        ("[policy]\nrules = []\n", "policy.rules: unknown"),
+        ("[[policy.rule]]\nname = 'a'\n", "has no action"),
+        ("[[policy.rule]]\nname = 'a'\naction = 'refuse'\nexpires_days = 3\n", "before a person confirmed"),
+        ("[[policy.rule]]\nname = 'a'\naction = 'perturb'\nexpires_days = 3\n", "before a person confirmed"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, part: str, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""The control file of a state folder: opened, and its key secret derived.
+
+In: a state folder. Out: `SqliteControl`, and the secret that API keys are hashed under. The secret comes
+from the master key and is kept nowhere: who copies the control file alone cannot try keys against it.
+Left to `keys`, `accounts`, `decide`, `appeals` in this room: what is done with it.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from stillwatch.app.state import has_key, master_key
+from stillwatch.sketch.keys import KeyRing
+from stillwatch.store.control import FILE_NAME, SqliteControl
+from stillwatch.store.controlmemory import MemoryControl
+from stillwatch.terms.errors import StillwatchError
+
+Book = SqliteControl | MemoryControl
+"""Control records that can also be changed several at a time."""
+
+KEY_PURPOSE: Final = "api key"
+"""Purpose under which the key secret is derived from the master key."""
+
+
+def key_secret(state: Path) -> bytes:
+    """Return the 32-byte secret for `terms.account.key_digest`; the same for one master key for ever.
+
+    Raises:
+        StillwatchError: the folder cannot be written, or its master key is damaged.
+    """
+    return KeyRing(master_key(state)).lasting(KEY_PURPOSE)
+
+
+def open_control(state: Path, *, new: bool = True) -> SqliteControl:
+    """Open the control file of a state folder; close it, or use it with `with`.
+
+    Args:
+        state: The state folder.
+        new: Make the file where there is none; False refuses instead, for commands that only read.
+
+    Raises:
+        StillwatchError: there is none, it is damaged, or keys in it were hashed under a master key that is gone.
+    """
+    path = state / FILE_NAME
+    if not path.exists() and not new:
+        raise StillwatchError(
+            f"state folder {state}: has no control file yet. `stillwatch keys create --account NAME` makes it; if it "
+            "should be there, name its folder with --state."
+        )
+    if path.exists() and not has_key(state):
+        raise StillwatchError(
+            f"state folder {state}: has a control file but no master.key, so none of its API keys can be told. "
+            "Put both back with `stillwatch restore`."
+        )
+    master_key(state)
+    return SqliteControl(path)

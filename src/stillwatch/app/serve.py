@@ -1,0 +1,217 @@
+"""`stillwatch serve`: one supervisor, N workers, one watcher.
+
+In: settings and a state folder. Out: a gateway that answers until told to stop. The supervisor opens the socket once
+and never lets go of it; it restarts what dies, ever more slowly, and on SIGTERM lets answers under way end, then the
+watcher take what they left. Left to `worker` and `watch`: the work; to `admin`: metrics and health.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import multiprocessing.context
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from stillwatch.app.admin import Admin
+from stillwatch.app.control import key_secret, open_control
+from stillwatch.app.livefolder import LiveFolder, shared_clock
+from stillwatch.app.notices import Notices
+from stillwatch.app.processplan import STOPPING, ProcessPlan
+from stillwatch.app.settings import Settings
+from stillwatch.app.spoolkey import spool_key
+from stillwatch.gateway.litellm import intake_token
+from stillwatch.gateway.upstream import upstream_key
+from stillwatch.terms.errors import StillwatchError
+
+WATCHER: Final = "watcher"
+_FIRST_DELAY, _LONGEST_DELAY = 0.1, 10.0
+_STEADY_SECONDS: Final = 30.0
+"""A process that lived this long is restarted at once when it dies."""
+_GRACE_SECONDS: Final = 5.0
+_BIND_SECONDS: Final = 3.0
+_BACKLOG: Final = 2048
+
+Target = Callable[..., None]
+
+
+@dataclass(slots=True)
+class Child:
+    """One process, and when to start it again."""
+
+    name: str
+    target: Target
+    arguments: tuple[Any, ...]
+    process: multiprocessing.context.SpawnProcess | None = None
+    started: float = 0.0
+    deaths: int = 0
+    """In a row, without a steady life between."""
+    due: float = 0.0
+
+
+class Supervisor:
+    """Starts, restarts and stops the processes of one gateway."""
+
+    def __init__(self, plan: ProcessPlan, listener: socket.socket, notices: Notices) -> None:
+        self._plan, self._listener, self._notices = plan, listener, notices
+        self._context = multiprocessing.get_context("spawn")
+        self._stops = 0
+        self._children = [Child(WATCHER, _watch, (plan,))] + [
+            Child(f"worker {number}", _work, (number, plan, listener))
+            for number in range(plan.settings.serve.workers)
+        ]
+
+    def stop(self) -> None:
+        """Begin to stop; a second time, stop at once."""
+        self._stops += 1
+
+    def run(self) -> None:
+        """Keep every process alive until `stop`, then end them in order."""
+        woken, wake = socket.socketpair()
+        wake.setblocking(False)
+        before = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        try:
+            while not self._stops:
+                now = time.monotonic()
+                for child in self._children:
+                    self._tend(child, now)
+                sentinels = [c.process.sentinel for c in self._children if c.process is not None]
+                multiprocessing.connection.wait([woken, *sentinels], self._patience(now))
+            self._end()
+        finally:
+            for child in self._children:
+                if child.process is not None and child.process.is_alive():
+                    child.process.kill()
+            signal.set_wakeup_fd(before)
+            woken.close()
+            wake.close()
+
+    def alive(self) -> dict[str, bool]:
+        """Return which processes are alive, by name."""
+        return {c.name: c.process is not None and c.process.is_alive() for c in self._children}
+
+    def _tend(self, child: Child, now: float) -> None:
+        if child.process is not None and not child.process.is_alive():
+            code = child.process.exitcode
+            child.process.close()
+            child.process = None
+            child.deaths = 1 if now - child.started >= _STEADY_SECONDS else child.deaths + 1
+            delay = min(_FIRST_DELAY * 2.0 ** (child.deaths - 1), _LONGEST_DELAY)
+            child.due = now + delay
+            self._notices.say("process died; starting it again", process=child.name, code=code, in_seconds=delay)
+        if child.process is None and now >= child.due:
+            self._start(child, now)
+
+    def _start(self, child: Child, now: float) -> None:
+        child.started = now
+        child.process = self._context.Process(target=child.target, args=child.arguments, name=child.name)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            child.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _patience(self, now: float) -> float | None:
+        waits = [max(0.0, c.due - now) for c in self._children if c.process is None]
+        return min(waits) if waits else None
+
+    def _end(self) -> None:
+        """End workers, then the watcher, so that it takes what they left."""
+        config = self._plan.settings
+        self._notices.say("stopping", drain_seconds=config.serve.drain_seconds)
+        workers = [c for c in self._children if c.name != WATCHER]
+        self._listener.close()
+        self._terminate(workers, config.serve.drain_seconds + _GRACE_SECONDS)
+        watcher = [c for c in self._children if c.name == WATCHER]
+        for child in watcher:
+            if child.process is None or not child.process.is_alive():  # what workers left must still be taken
+                self._start(child, time.monotonic())
+        self._terminate(watcher, config.watch.drain_seconds + 2 * _GRACE_SECONDS)
+        self._notices.say("stopped")
+
+    def _terminate(self, children: list[Child], patience: float) -> None:
+        alive = [c.process for c in children if c.process is not None and c.process.is_alive()]
+        for process in alive:
+            process.terminate()
+        give_up = time.monotonic() + patience
+        while alive and time.monotonic() < give_up and self._stops < 2:
+            multiprocessing.connection.wait([process.sentinel for process in alive], 0.1)
+            alive = [process for process in alive if process.is_alive()]
+        for process in alive:
+            self._notices.say("process did not end; killed", process=process.name)
+            process.kill()
+            process.join()
+
+
+def _work(number: int, plan: ProcessPlan, listener: socket.socket) -> None:
+    from stillwatch.app.worker import run_worker
+
+    run_worker(number, plan, listener)
+
+
+def _watch(plan: ProcessPlan) -> None:
+    from stillwatch.app.watch import run_watcher
+
+    run_watcher(plan)
+
+
+def serve(settings: Settings, state: Path, *, as_json: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        StillwatchError: a setting is missing, the state folder cannot be written, or the address is taken.
+    """
+    notices = Notices(role="gateway", as_json=as_json)
+    folder = LiveFolder(state).made()
+    _check(settings, state)
+    key = spool_key(folder)
+    if not key.in_memory:
+        notices.say("no memory file system: the spool's key is on disk, beside what it seals", path=str(key.path))
+    plan = ProcessPlan(
+        state=state, settings=settings, clock=shared_clock(folder, settings.watch, time.time()), key=key.key, as_json=as_json
+    )
+    listener = _listen(settings)
+    supervisor = Supervisor(plan, listener, notices)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop())
+    with Admin(folder, settings, supervisor.alive, notices) as admin:
+        host, port = listener.getsockname()[:2]
+        notices.say(
+            "serving", host=host, port=port, workers=settings.serve.workers, upstream=settings.gateway.upstream,
+            mode="shadow" if settings.policy.shadow else "enforcing", admin_port=admin.port,
+        )  # fmt: skip
+        supervisor.run()
+
+
+def _check(settings: Settings, state: Path) -> None:
+    """Find out now what would otherwise end every worker.
+
+    Raises:
+        StillwatchError: it would.
+    """
+    if not settings.gateway.upstream:
+        raise StillwatchError("gateway.upstream is empty: must name the model server; give --upstream URL.")
+    upstream_key(settings.gateway)
+    intake_token(settings.litellm)
+    with open_control(state):
+        key_secret(state)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.serve.host, settings.serve.port
+    give_up = time.monotonic() + _BIND_SECONDS
+    while True:  # the workers of a supervisor that was killed drain first, and hold the address until then
+        try:
+            return socket.create_server(
+                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
+            )
+        except OSError as problem:
+            if time.monotonic() >= give_up:
+                raise StillwatchError(
+                    f"address {host}:{port}: {os.strerror(problem.errno or 0)}; give another with --host and --port."
+                ) from None
+        time.sleep(0.2)

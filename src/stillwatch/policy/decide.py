@@ -1,0 +1,130 @@
+"""Decide: from what is known of an account to the one action for its request.
+
+In: a `Subject`, the settings, `now`. Out: exactly one `Action`, for every subject and every settings that
+can be built. Cost: a few microseconds; constant in traffic. Left to the caller: what happens when this fails
+(the request is allowed, and that is counted).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from stillwatch.policy.check import reaches_workloads
+from stillwatch.policy.config import PolicyConfig
+from stillwatch.policy.rule import TREATED, Rule
+from stillwatch.policy.step_up import least_ask
+from stillwatch.terms.action import ACTIONS, ALLOW, Action, Subject
+
+DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What an action against an account can rest on at one moment."""
+
+    kind: str
+    """`none`, `verdict` or `confirmed`."""
+    since: float = 0.0
+    expires: float = float("inf")
+
+
+_NO_GROUND: Final = Ground("none")
+_SUFFICES: Final = {
+    "none": frozenset(["none", "verdict", "confirmed"]),
+    "verdict": frozenset(["verdict", "confirmed"]),
+    "confirmed": frozenset(["confirmed"]),
+}
+"""What a rule needs -> grounds that give it."""
+
+
+def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
+    """Return what is ordered for one request.
+
+    The order is: an account promised unmodified answers is allowed; so is one that a person dismissed or
+    released; then the first rule that fits, given the verdict or confirmation in force at `now`.
+
+    Args:
+        subject: The account and its request.
+        config: Rules in order.
+        now: Seconds since 1970.
+    """
+    if subject.unmodified:
+        return ALLOW
+    decided = subject.decided if now < subject.decision_expires else ""
+    if decided in ("dismiss", "release"):
+        return ALLOW
+    ground = ground_of(subject, decided, now)
+    apart = bool(subject.workload) and subject.quota_left
+    for rule in config.rules:
+        if ground.kind not in _SUFFICES[rule.needs] or (apart and not reaches_workloads(rule)):
+            continue
+        if rule.is_for(subject) and _strong_enough(rule, subject) and now < _ends(rule, ground):
+            ask = _ask(rule, subject)
+            if rule.action != "challenge" or ask:
+                return _order(rule, subject, ground, config.in_shadow(rule), ask)
+    return ALLOW
+
+
+def severest(subject: Subject, config: PolicyConfig, now: float) -> Action:
+    """Return the severest order over every model and endpoint that a rule names; orders that bite come first.
+
+    Args:
+        subject: The account; its own model and endpoint are not looked at.
+        config: Rules in order.
+        now: Seconds since 1970.
+    """
+    models = dict.fromkeys(["", *(pattern for rule in config.rules for pattern in rule.models)])
+    endpoints = dict.fromkeys(["", *(name for rule in config.rules for name in rule.endpoints)])
+    orders = (decide(replace(subject, model=m, endpoint=e), config, now) for m in models for e in endpoints)
+    return max(orders, key=lambda order: (order.bites, ACTIONS.index(order.kind)))
+
+
+def ground_of(subject: Subject, decided: str, now: float) -> Ground:
+    """Return what an action can rest on: a confirmation in force, else an accusation in force, else nothing."""
+    if decided == "confirm":
+        return Ground("confirmed", subject.decided_at, subject.decision_expires)
+    held = subject.held
+    if held is not None and held.accused and held.effective <= now < held.expires:
+        return Ground("verdict", held.effective)
+    return _NO_GROUND
+
+
+def _strong_enough(rule: Rule, subject: Subject) -> bool:
+    return rule.min_log_e <= 0.0 or (subject.held is not None and subject.held.log_e >= rule.min_log_e)
+
+
+def _ends(rule: Rule, ground: Ground) -> float:
+    """Return when the rule stops for this ground. A verdict's own lapse is no part: it would tell of new evidence."""
+    until = float("inf") if rule.until is None else rule.until
+    lasts = ground.since + rule.expires_days * DAY
+    return until if rule.needs == "none" else min(until, lasts, ground.expires)
+
+
+def _ask(rule: Rule, subject: Subject) -> str:
+    if rule.action != "challenge":
+        return ""
+    families = subject.held.families if subject.held is not None and rule.needs != "none" else ()
+    return least_ask(families, subject.verified)
+
+
+def _order(rule: Rule, subject: Subject, ground: Ground, shadow: bool, ask: str) -> Action:
+    if rule.action == "allow":
+        return Action(kind="allow", rule=rule.name)
+    return Action(
+        kind=rule.action,
+        rule=rule.name,
+        shadow=shadow,
+        reason=_reason(rule, subject),
+        since=0.0 if rule.needs == "none" else ground.since,
+        expires=_ends(rule, ground),
+        delay_seconds=rule.delay_seconds,
+        rate_share=rule.rate_share,
+        ask=ask,
+        treatment=rule.treatment or TREATED.get(rule.action, ("",))[0],
+    )
+
+
+def _reason(rule: Rule, subject: Subject) -> str:
+    """Return the reason class that the account is told."""
+    if rule.needs == "none":
+        return "terms"
+    return "quota" if subject.workload and not subject.quota_left else "unusual_use"

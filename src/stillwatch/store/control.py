@@ -1,0 +1,224 @@
+"""Keys, accounts, decisions and appeals in one SQLite file that several processes share.
+
+In: control records. Out: the same, in the order that `terms.account.Control` states. A change is on disk
+when the call returns; decisions can only be added, which the file itself enforces.
+Cost: a write about a millisecond and one fsync; `generation` 10 microseconds.
+Left to `app.control`: what a change means. Open it after fork, not before.
+Source: SQLite in write-ahead mode, https://sqlite.org/wal.html.
+"""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from stillwatch.store.controlfailure import DAMAGED, make_private, named_failure
+from stillwatch.store.controlschema import APPLICATION_ID, MIGRATIONS
+from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
+from stillwatch.terms.errors import StillwatchError
+
+FILE_NAME: Final = "control.sqlite"
+"""Its name in the state folder."""
+BUSY_SECONDS: Final = 10.0
+"""How long a call waits for another process's write."""
+_KEPT_AS_JSON: Final = frozenset(["verified", "accounts"])
+R = TypeVar("R", KeyRecord, AccountRecord, Decision, Appeal)
+
+
+class SqliteControl:
+    """`terms.account.Control` on one file; any number of threads and processes may hold it open.
+
+    Raises (every method): StillwatchError, when the file is damaged, locked for too long, may not be
+    read or written, was made by a later version, or the disk is full.
+    """
+
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._closed = False
+        with named_failure(path):
+            make_private(path)
+            self._db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+        try:
+            with named_failure(self.path):
+                self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def generation(self) -> int:
+        """Return a number that grows with every change by any process; it never repeats for one file."""
+        return int(self._rows("SELECT generation FROM state")[0][0])
+
+    def keys(self) -> tuple[KeyRecord, ...]:
+        """Return every key, revoked ones too, oldest first."""
+        return self._read(KeyRecord, "keys", "created, key_id")
+
+    def put_key(self, record: KeyRecord) -> None:
+        """Keep a key; one with the same digest is replaced. A key id that another key has is refused."""
+        self._put("keys", "digest", record)
+
+    def accounts(self) -> tuple[AccountRecord, ...]:
+        """Return every account, by id."""
+        return self._read(AccountRecord, "accounts", "account")
+
+    def find_account(self, account: str) -> AccountRecord | None:
+        """Return one account; None where there is none of this id."""
+        found = self._read(AccountRecord, "accounts WHERE account = ?", "account", (account,))
+        return found[0] if found else None
+
+    def put_account(self, record: AccountRecord) -> None:
+        """Keep an account; one with the same id is replaced."""
+        self._put("accounts", "account", record)
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """Return every decision, oldest first."""
+        return self._read(Decision, "decisions", "id")
+
+    def add_decision(self, decision: Decision) -> int:
+        """Keep a decision for ever and return its id; the id that it came with does not count."""
+        with self.changing():
+            names, values = _columns(decision)
+            sql = f"INSERT INTO decisions ({_listed(names[1:])}) VALUES ({_marks(names[1:])}) RETURNING id"
+            return int(self._rows(sql, values[1:])[0][0])
+
+    def appeals(self) -> tuple[Appeal, ...]:
+        """Return every appeal, oldest first."""
+        return self._read(Appeal, "appeals", "opened, id")
+
+    def put_appeal(self, appeal: Appeal) -> None:
+        """Keep an appeal; one with the same id is replaced."""
+        self._put("appeals", "id", appeal)
+
+    @contextmanager
+    def changing(self) -> Iterator[Self]:
+        """Make all changes within one whole: all of them or none, and no other process in between.
+
+        What is read within is what the changes are laid over. May be nested.
+        """
+        with self._lock:
+            if self._depth == 0:
+                self._rows("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield self
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._roll_back()
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                try:
+                    self._rows("COMMIT")
+                except BaseException:
+                    self._roll_back()
+                    raise
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy to a new file, readable by its owner only, while others go on writing."""
+        with self._lock, named_failure(self.path):
+            make_private(path)
+            copy = sqlite3.connect(path, isolation_level=None)
+            try:
+                self._db.backup(copy, pages=256, sleep=0.01)
+                copy.execute("PRAGMA journal_mode = DELETE")
+            finally:
+                copy.close()
+
+    def check(self) -> None:
+        """Read the whole file and raise when any of it is damaged."""
+        found = [str(row[0]) for row in self._rows("PRAGMA integrity_check(1)")]
+        if found != ["ok"]:
+            raise StillwatchError(f"control file {self.path}: {DAMAGED} ({found[0]}).")
+
+    def close(self) -> None:
+        """Let go of the file; twice does no harm."""
+        with self._lock:
+            self._closed = True
+            self._db.close()
+
+    def _prepare(self) -> None:
+        """Set the connection up and bring the file to this version, whoever else is doing so."""
+        run = self._db.execute
+        if run("PRAGMA journal_mode").fetchone()[0] != "wal":
+            run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        if self._version() < len(MIGRATIONS):
+            with self.changing():
+                for number in range(self._version(), len(MIGRATIONS)):
+                    for statement in MIGRATIONS[number]:
+                        run(statement)
+                    run(f"PRAGMA user_version = {number + 1}")
+                run(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _version(self) -> int:
+        mark, version, tables = self._db.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+            " FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
+        if mark != APPLICATION_ID and (mark or version or tables):
+            raise StillwatchError(f"control file {self.path}: is another program's; give another folder with --state.")
+        if version > len(MIGRATIONS):
+            raise StillwatchError(
+                f"control file {self.path}: version {version}; this release reads up to {len(MIGRATIONS)}. Use the "
+                "release that made it, or a later one."
+            )
+        return int(version)
+
+    def _read(self, record: type[R], table: str, order: str, values: tuple[Any, ...] = ()) -> tuple[R, ...]:
+        names = [f.name for f in fields(record)]
+        rows = self._rows(f"SELECT {_listed(names)} FROM {table} ORDER BY {order}", values)
+        return tuple(record(**{n: _loaded(n, v) for n, v in zip(names, row, strict=True)}) for row in rows)
+
+    def _put(self, table: str, identity: str, record: KeyRecord | AccountRecord | Appeal) -> None:
+        names, values = _columns(record)
+        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name != identity)
+        with self.changing():
+            self._rows(
+                f"INSERT INTO {table} ({_listed(names)}) VALUES ({_marks(names)})"
+                f' ON CONFLICT ("{identity}") DO UPDATE SET {changes}',
+                values,
+            )
+
+    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._lock, named_failure(self.path):
+            if self._closed:
+                raise StillwatchError(f"control file {self.path}: was closed; open it again.")
+            return self._db.execute(sql, values).fetchall()
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+
+def _columns(record: KeyRecord | AccountRecord | Decision | Appeal) -> tuple[list[str], tuple[Any, ...]]:
+    names = [f.name for f in fields(record)]
+    pairs = zip(names, astuple(record), strict=True)
+    return names, tuple(json.dumps(v) if n in _KEPT_AS_JSON else v for n, v in pairs)
+
+
+def _loaded(name: str, value: Any) -> Any:
+    if name in _KEPT_AS_JSON:
+        return tuple(json.loads(value))
+    return bool(value) if name == "unmodified" else value
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _marks(names: list[str]) -> str:
+    return ", ".join("?" * len(names))

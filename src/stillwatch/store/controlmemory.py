@@ -1,0 +1,105 @@
+"""The control records in memory: for tests, and what `control` must agree with.
+
+In: control records. Out: the same. Nothing is kept; one process, any number of threads.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Self
+
+from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
+from stillwatch.terms.errors import StillwatchError
+
+
+class MemoryControl:
+    """`terms.account.Control` in memory."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._generation = 1
+        self._keys: dict[str, KeyRecord] = {}
+        self._accounts: dict[str, AccountRecord] = {}
+        self._decisions: tuple[Decision, ...] = ()
+        self._appeals: dict[str, Appeal] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def generation(self) -> int:
+        """Return a number that grows with every change."""
+        with self._lock:
+            return self._generation
+
+    def keys(self) -> tuple[KeyRecord, ...]:
+        """Return every key, revoked ones too, oldest first."""
+        with self._lock:
+            return tuple(sorted(self._keys.values(), key=lambda key: (key.created, key.key_id)))
+
+    def put_key(self, record: KeyRecord) -> None:
+        """Keep a key; one with the same digest is replaced. A key id that another key has is refused."""
+        with self.changing():
+            if len(record.digest) != 64:
+                raise StillwatchError("control: a digest has 64 hex digits; nothing was changed.")
+            if any(key.key_id == record.key_id and key.digest != record.digest for key in self._keys.values()):
+                raise StillwatchError(f"control: key id {record.key_id} is another key's; nothing was changed.")
+            self._keys = {**self._keys, record.digest: record}
+            self._generation += 1
+
+    def accounts(self) -> tuple[AccountRecord, ...]:
+        """Return every account, by id."""
+        with self._lock:
+            return tuple(self._accounts[name] for name in sorted(self._accounts))
+
+    def find_account(self, account: str) -> AccountRecord | None:
+        """Return one account; None where there is none of this id."""
+        with self._lock:
+            return self._accounts.get(account)
+
+    def put_account(self, record: AccountRecord) -> None:
+        """Keep an account; one with the same id is replaced."""
+        with self.changing():
+            self._accounts = {**self._accounts, record.account: record}
+            self._generation += 1
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """Return every decision, oldest first."""
+        with self._lock:
+            return self._decisions
+
+    def add_decision(self, decision: Decision) -> int:
+        """Keep a decision for ever and return its id; the id that it came with does not count."""
+        with self.changing():
+            number = len(self._decisions) + 1
+            self._decisions = (*self._decisions, replace(decision, id=number))
+            self._generation += 1
+            return number
+
+    def appeals(self) -> tuple[Appeal, ...]:
+        """Return every appeal, oldest first."""
+        with self._lock:
+            return tuple(sorted(self._appeals.values(), key=lambda appeal: (appeal.opened, appeal.id)))
+
+    def put_appeal(self, appeal: Appeal) -> None:
+        """Keep an appeal; one with the same id is replaced."""
+        with self.changing():
+            self._appeals = {**self._appeals, appeal.id: appeal}
+            self._generation += 1
+
+    @contextmanager
+    def changing(self) -> Iterator[Self]:
+        """Make all changes within one whole: all of them or none. May be nested."""
+        with self._lock:
+            before = (self._keys, self._accounts, self._decisions, self._appeals, self._generation)
+            try:
+                yield self
+            except BaseException:
+                self._keys, self._accounts, self._decisions, self._appeals, self._generation = before
+                raise
+
+    def close(self) -> None:
+        """Let go; twice does no harm."""

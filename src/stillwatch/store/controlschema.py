@@ -1,0 +1,44 @@
+"""Tables of the control file: one list of statements a version, each laid over the one before.
+
+Left to `control`: running them. A version that was released is never edited; a change is a new entry.
+"""
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x53744C77
+"""Marks a file as a control file of Stillwatch; PRAGMA application_id."""
+
+_TABLES: Final = ("keys", "accounts", "decisions", "appeals")
+
+_FIRST: Final = (
+    "CREATE TABLE state (only INTEGER PRIMARY KEY CHECK (only = 1), generation INTEGER NOT NULL) STRICT",
+    "INSERT INTO state VALUES (1, 1)",
+    """CREATE TABLE keys (
+        digest TEXT PRIMARY KEY CHECK (length(digest) = 64), key_id TEXT NOT NULL UNIQUE, account TEXT NOT NULL,
+        label TEXT NOT NULL, created REAL NOT NULL, expires REAL, revoked REAL) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE accounts (
+        account TEXT PRIMARY KEY, organisation TEXT NOT NULL, plan TEXT NOT NULL, payment TEXT NOT NULL,
+        country TEXT NOT NULL, unmodified INTEGER NOT NULL, workload TEXT NOT NULL,
+        workload_tokens INTEGER NOT NULL, verified TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE decisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, subject TEXT NOT NULL, kind TEXT NOT NULL, accounts TEXT NOT NULL,
+        verb TEXT NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL, expires REAL NOT NULL,
+        receipt TEXT NOT NULL) STRICT""",
+    """CREATE TABLE appeals (
+        id TEXT PRIMARY KEY, account TEXT NOT NULL, opened REAL NOT NULL, state TEXT NOT NULL,
+        statement TEXT NOT NULL, answered REAL, by TEXT NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    *(
+        f"CREATE TRIGGER {table}_{change.lower()} AFTER {change} ON {table}"
+        " BEGIN UPDATE state SET generation = generation + 1; END"
+        for table in _TABLES
+        for change in ("INSERT", "UPDATE", "DELETE")
+    ),
+    *(
+        f"CREATE TRIGGER decisions_no_{change.lower()} BEFORE {change} ON decisions"
+        " BEGIN SELECT RAISE(ABORT, 'decisions can only be added'); END"
+        for change in ("UPDATE", "DELETE")
+    ),
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+"""Statements of version 1, 2, ...; a file of version n has had the first n."""
