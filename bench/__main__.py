@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import detection, page, tables, throughput
+from bench import detection, page, rates, tables, throughput
 from bench.layout import table
 
 QUICK_SEEDS, QUICK_HONEST, QUICK_LARGEST, QUICK_SCAN = 2, 600, 200, 20_000
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="data folder; default $STILLWATCH_DATA, and the sample with --quick")
     parser.add_argument("--large", action="store_true", help="also scan a million requests")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--write", action="store_true", help="put the tables into bench/RESULTS.md as well")
+    parser.add_argument("--write", action="store_true", help="put tables into bench/RESULTS.md, rates into the package")
     given = parser.parse_args()
     data = given.data or (None if given.quick else detection.data_folder())
     asked = detection.Asked(
@@ -61,6 +61,7 @@ def main() -> None:
     print(json.dumps(found) if given.json else render(found))
     if given.write:
         page.write(render(found), given.seed)
+        rates.write()
     if broken := throughput.over_budget(found["scan"]):
         raise SystemExit("\n".join(broken))
 

@@ -133,7 +133,8 @@ def source(found: dict[str, Any]) -> str:
     return (
         f"Command: `python -m bench.gateway {' '.join(sys.argv[1:])}`; seed {found['seed']}; "
         f"{found['repeats']} repeats; commit {page.commit()}.\n"
-        f"Machine: {len(cores)} cores, proxies on one and upstream and client on the rest; shared with other work: "
+        f"Machine: {len(cores)} cores, proxies on one and upstream and client on the rest"
+        f"{', all ahead of other jobs' if processor.ahead() else ''}; shared with other work: "
         f"load average {found['load'][0]:.1f} before, {found['load'][1]:.1f} after; "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}."
     )

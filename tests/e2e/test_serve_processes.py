@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.canaries import MARK, leaks
-from tests.e2e.command_line import Place
-from tests.e2e.live_gateway import LiveGateway, asking, until
+from tests.e2e.command_line import Place, pair, write_rows
+from tests.e2e.live_gateway import LiveGateway, alive, asking, until
 from tests.fake_upstream import FakeUpstream
 
 CALLERS = 3
@@ -93,13 +93,14 @@ def test_after_a_killed_supervisor_the_rest_ends_by_itself_and_a_new_one_goes_on
     gateway.process.wait(10)
     gateway.start(workers=1)
     statuses += [gateway.ask(f"later question {n}") for n in range(10)]
-    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in left.values()), what="the end of what was left")
+    until(lambda: not any(alive(pid) for pid in left.values()), what="the end of what was left")
     assert gateway.stop() == 0
     assert set(statuses) == {200}
     assert gateway.events() + gateway.watcher()["lost"] == 50
     assert gateway.watcher()["lost"] == 0, "workers that lose their supervisor end in order"
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system limits no other process")
 def test_a_disk_that_takes_nothing_costs_no_answer_and_recovers(gateway: LiveGateway) -> None:
     gateway.start(workers=1)
     victim = gateway.children()["worker-0"]
@@ -135,6 +136,16 @@ def test_no_word_of_the_traffic_is_on_disk_or_in_what_it_says(gateway: LiveGatew
     assert gateway.events() + gateway.watcher()["lost"] >= 20
 
 
+def test_ctrl_c_ends_it_in_order(gateway: LiveGateway) -> None:
+    gateway.start(workers=1)
+    assert gateway.process is not None and gateway.ask("question") == 200
+    for pid in (*gateway.children().values(), gateway.process.pid):  # a terminal sends it to all
+        os.kill(pid, signal.SIGINT)
+    assert gateway.process.wait(30) == 0
+    assert gateway.events() == 1
+    assert "Traceback" not in "".join(gateway.said)
+
+
 def test_metrics_and_health_say_how_it_is(gateway: LiveGateway) -> None:
     gateway.start(workers=1)
     for number in range(5):
@@ -148,3 +159,20 @@ def test_metrics_and_health_say_how_it_is(gateway: LiveGateway) -> None:
     second = gateway.place.run("serve", "--upstream", gateway.upstream, "--port", str(gateway.port))
     assert second.returncode == 2 and b"give another with" in second.stderr
     assert gateway.stop() == 0
+
+
+def test_scan_and_explain_work_while_it_runs(gateway: LiveGateway) -> None:
+    with (gateway.place.folder / "settings.toml").open("a") as file:
+        file.write("settle_seconds = 0.2\ntime_lapse = 240.0\n")
+    gateway.start(workers=1)
+    for number in range(8):
+        assert gateway.ask(f"question {number}") == 200
+    until(lambda: gateway.watcher().get("generation", -1) >= 0, what="a judgement")
+    until(lambda: gateway.watcher()["verdict_age_seconds"] < 240.0 * 20, what="fresh verdicts")
+    seen = gateway.place.run("explain", "acme", "--out", ".stillwatch/live/report")
+    assert seen.returncode == 0 and b"acme" in seen.stdout and b"8 requests" in seen.stdout, seen.stdout
+    write_rows(gateway.place.folder / "log.jsonl", [pair("a", n) for n in range(5)])
+    assert gateway.place.run("scan", "log.jsonl").returncode == 0
+    assert gateway.ask("still there?") == 200
+    assert gateway.stop() == 0
+    assert gateway.watcher()["judge_failures"] == 0

@@ -36,7 +36,7 @@ class ProcessPlan:
         return LiveFolder(self.state)
 
 
-STOPPING: Final = {signal.SIGTERM}
+STOPPING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 """Blocked while a process is started, so that one that is told to stop at once still ends in order."""
 
 

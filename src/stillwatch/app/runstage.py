@@ -7,10 +7,8 @@ What an earlier run of the same seed left is gone on with. Left to `show`: what 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 from stillwatch.app.cast import DAY, Cast, cast_of, issue_keys
@@ -18,6 +16,7 @@ from stillwatch.app.control import Book, key_secret, open_control
 from stillwatch.app.gatewayprocess import GatewayProcess, free_port, start_gateway
 from stillwatch.app.livefolder import EventClock, read_clock
 from stillwatch.app.runfolder import Progress, RunFolder
+from stillwatch.app.runrequest import RunRequest, Told
 from stillwatch.app.settings import load_settings
 from stillwatch.lab.liveplan import REPLAYED_DAYS
 from stillwatch.lab.replay import Sender, Tally, Wire
@@ -27,9 +26,6 @@ from stillwatch.policy.config import PolicyConfig
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.exchange import Exchange
 
-PORT: Final = 8170
-LAPSE_SECONDS: Final = 40.0
-"""Wall seconds in which the replayed days pass."""
 LEAD_SECONDS: Final = 4.0
 """Wall seconds that gateway and watcher get to start."""
 SETTINGS: Final = """\
@@ -58,37 +54,6 @@ time_lapse = {factor!r}
 time_origin = {origin!r}
 time_until = {until!r}
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
-    """What `stillwatch run` was asked."""
-
-    seed: int
-    folder: Path
-    port: int = PORT
-    seconds: float = LAPSE_SECONDS
-    """Wall seconds of the replay, above 0."""
-    teacher: bool = True
-    """Start the embedded model where it is installed."""
-    once: bool = False
-    """End once the verdict was shown."""
-    fresh: bool = False
-    """Delete what an earlier run left."""
-    command: str = "stillwatch"
-    """How the reader calls this program."""
-    width: int = 100
-    colour: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """Where things are said."""
-
-    say: Callable[[str], None]
-    """For good."""
-    tick: Callable[[str], None]
-    """For the moment: what the run is at."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,7 +100,7 @@ class Stage:
         """Write down how far it got."""
         asked = self.progress.asked
         self.progress = replace(self.progress, **changes)
-        self.folder.keep_progress(replace(self.progress, asked=asked + self.standin.answered.teacher))
+        self.folder.keep_progress(replace(self.progress, asked=asked + self.standin.answered.asked))
 
 
 async def set_up(request: RunRequest, told: Told, stack: AsyncExitStack) -> Stage:

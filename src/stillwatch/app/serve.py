@@ -61,8 +61,7 @@ class Supervisor:
         self._context = multiprocessing.get_context("spawn")
         self._stops = 0
         self._children = [Child(WATCHER, _watch, (plan,))] + [
-            Child(f"worker {number}", _work, (number, plan, listener))
-            for number in range(plan.settings.serve.workers)
+            Child(f"worker {number}", _work, (number, plan, listener)) for number in range(plan.settings.serve.workers)
         ]
 
     def stop(self) -> None:
@@ -172,7 +171,11 @@ def serve(settings: Settings, state: Path, *, as_json: bool = False) -> None:
     if not key.in_memory:
         notices.say("no memory file system: the spool's key is on disk, beside what it seals", path=str(key.path))
     plan = ProcessPlan(
-        state=state, settings=settings, clock=shared_clock(folder, settings.watch, time.time()), key=key.key, as_json=as_json
+        state=state,
+        settings=settings,
+        clock=shared_clock(folder, settings.watch, time.time()),
+        key=key.key,
+        as_json=as_json,
     )
     listener = _listen(settings)
     supervisor = Supervisor(plan, listener, notices)
@@ -195,6 +198,9 @@ def _check(settings: Settings, state: Path) -> None:
     """
     if not settings.gateway.upstream:
         raise StillwatchError("gateway.upstream is empty: must name the model server; give --upstream URL.")
+    calibration = settings.watch.calibration
+    if calibration and not Path(calibration).is_file():
+        raise StillwatchError(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
     upstream_key(settings.gateway)
     intake_token(settings.litellm)
     with open_control(state):

@@ -7,7 +7,6 @@ Left to `runstage`: what runs. Left to `shown`: what the verdicts say. Left to `
 
 import asyncio
 import contextlib
-import shlex
 import signal
 import time
 from contextlib import AsyncExitStack
@@ -15,9 +14,11 @@ from itertools import islice
 from typing import Final
 
 from stillwatch.app.cast import CAMPAIGN, DAY, HONEST
-from stillwatch.app.runstage import RunRequest, Stage, Told, set_up
+from stillwatch.app.runrequest import RunRequest, Told
+from stillwatch.app.runstage import Stage, set_up
 from stillwatch.app.shown import REPORT, Seen, Viewer
-from stillwatch.console.live import Caught, Commands, Setting, answers, caught, next_steps, opening
+from stillwatch.app.tryout import commands
+from stillwatch.console.live import Caught, Setting, answers, caught, next_steps, opening
 from stillwatch.console.terminal import Paper
 from stillwatch.lab.teacher import MODEL
 
@@ -26,7 +27,6 @@ VERDICT_SECONDS: Final = 45.0
 PACE: Final = 1.0
 """Wall seconds between two pairs of requests after the replay."""
 LOOK_SECONDS: Final = 0.5
-QUESTION: Final = "Name three uses of iron."
 
 
 def run(request: RunRequest, told: Told) -> int:
@@ -150,30 +150,8 @@ def _tell(stage: Stage, viewer: Viewer, seen: Seen) -> None:
     stage.told.say(caught(shown, _paper(stage)))
     page = stage.folder.live.report / REPORT
     confirmed = viewer.confirmed(stage.book, now) is not None
-    stage.told.say(next_steps(_commands(stage, viewer, seen), str(page), confirmed, _paper(stage)))
-
-
-def _commands(stage: Stage, viewer: Viewer, seen: Seen) -> Commands:
-    hostile, program, state = viewer.member(seen), stage.request.command, shlex.quote(str(stage.folder.live.state))
-    kind = next(name for name in stage.cast.honest() if name in stage.keys)
-    return Commands(
-        decide=f"{program} decide confirm {seen.campaign.id} --by you --reason 'read the report' --state {state}",
-        member=_curl(stage, hostile), bystander=_curl(stage, kind),
-        python=(
-            f"python -c \"from openai import OpenAI; print(OpenAI(base_url='{stage.url}/v1', "
-            f"api_key='{stage.keys[hostile]}').chat.completions.create(model='atlas-small', "
-            f"messages=[dict(role='user', content='{QUESTION}')]).choices[0].message.content)\""
-        ),
-        standing=f"curl -s {stage.url}/v1/account/standing -H 'authorization: Bearer {stage.keys[hostile]}'",
-        scan=f"{program} scan YOUR_LOGS; {program} serve --help; {program} demo",
-    )  # fmt: skip
-
-
-def _curl(stage: Stage, account: str) -> str:
-    return (
-        f"curl -s {stage.url}/v1/chat/completions -H 'authorization: Bearer {stage.keys[account]}' "
-        f"-H 'content-type: application/json' "
-        f"""-d '{{"model": "atlas-small", "messages": [{{"role": "user", "content": "{QUESTION}"}}]}}'"""
+    stage.told.say(
+        next_steps(commands(stage, viewer.member(seen), seen.campaign.id), str(page), confirmed, _paper(stage))
     )
 
 

@@ -69,7 +69,9 @@ class Worker:
         """Answer until told to stop, then let answers under way end."""
         server = _Server(
             uvicorn.Config(
-                self, log_config=None, timeout_graceful_shutdown=int(self._plan.settings.serve.drain_seconds) or 1,
+                self,
+                log_config=None,
+                timeout_graceful_shutdown=int(self._plan.settings.serve.drain_seconds) or 1,
                 **SERVER_OPTIONS,
             )  # fmt: skip
         )

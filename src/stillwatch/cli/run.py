@@ -70,14 +70,20 @@ def run(**asked: Any) -> None:
 
     Exit code 0: the campaign was shown, or the run was stopped; 1: no campaign was accused.
     """
-    from stillwatch.app.runstage import RunRequest, Told
+    from stillwatch.app.runrequest import RunRequest, Told
     from stillwatch.app.show import run as show
 
     request = RunRequest(
         seed=asked["seed"], folder=asked["out"] / f"seed-{asked['seed']}", port=asked["port"], seconds=asked["seconds"],
         teacher=not asked["no_teacher"], once=asked["once"], fresh=asked["fresh"],
-        command="stillwatch" if shutil.which("stillwatch") else os.path.relpath(sys.argv[0]),
+        command=_program(),
         width=min(shutil.get_terminal_size().columns, 100), colour=sys.stdout.isatty(),
     )  # fmt: skip
     voice = Voice(quiet=asked["quiet"])
     sys.exit(show(request, Told(say=voice.say, tick=voice.tick)))
+
+
+def _program() -> str:
+    """Return how the reader calls this program."""
+    path = Path(sys.argv[0])
+    return "stillwatch" if shutil.which("stillwatch") or not path.is_file() else os.path.relpath(path)

@@ -74,6 +74,16 @@ class Group:
         return any(part.candidate.origin == "content" for part in self.naming)
 
 
+def elsewhere_linked(groups: list[Group]) -> list[IntArray]:
+    """Return for every group the accounts that other granted groups link and it does not, ascending."""
+    granted = [group.rows if group.lead.granted else group.rows[:0] for group in groups]
+    found = []
+    for number, group in enumerate(groups):
+        others = [rows for other, rows in enumerate(granted) if other != number]
+        found.append(np.setdiff1d(np.concatenate([group.rows[:0], *others]), group.rows))
+    return found
+
+
 def merge(tested: list[Tested]) -> list[Group]:
     """Join candidates of overlapping membership, after each was judged by itself.
 

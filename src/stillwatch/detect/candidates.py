@@ -5,7 +5,7 @@ linked. Nothing here decides; a candidate is a question that `explain` answers o
 Cost: one shared-key query a fold. Left to `explain`: honest reasons for what is shared.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -50,6 +50,8 @@ class Candidate:
     """Members, as rows of the population, ascending."""
     keys: dict[str, KeyArray]
     """Content keys of the block by kind; empty for infrastructure."""
+    parted_from: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Rows of the block that this is a part of; empty for a whole one."""
 
 
 def content_candidates(

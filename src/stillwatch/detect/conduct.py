@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.candidates import Candidate
+from stillwatch.detect.deal import deal_ranks
 from stillwatch.detect.explain import Conduct, Outside, Paying
 from stillwatch.detect.habit import HabitTable, likeness_ranks
 from stillwatch.detect.hits import hit_mask
@@ -85,10 +86,13 @@ def conduct_of(candidate: Candidate, people: Population, events: EventArray, rng
         mine[mine_hit], index[mine_hit], people.holder[row[member]][mine_hit], (carried, carrier), len(active)
     )
     _, sizes, u = ranks(_sessions(mine, mine_hit), rng)
+    deals = deal_ranks(people.holder[row[member]][mine_hit], mine[mine_hit]["sketch"]["content"], rng)
     volumes = people.roll["n_requests"][active].astype(np.int64)
     share = np.bincount(people.stratum[active], minlength=len(STRATA)) / max(len(active), 1)
     strata = tuple(int(number) for number in np.flatnonzero(share >= 0.1))
-    return Conduct(hits, variants, repeated, sizes, u, volumes, _lives(people, active), strata, _paying(people, active))
+    lives, paying = _lives(people, active), _paying(people, active)
+    whole = _paying(people, candidate.parted_from) if len(candidate.parted_from) else paying
+    return Conduct(hits, variants, repeated, deals, sizes, u, volumes, lives, strata, paying, whole)
 
 
 def _sessions(mine: EventArray, hit: BoolArray) -> EventArray:

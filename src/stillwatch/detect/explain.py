@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.detect.deal import dealt_nats
 from stillwatch.detect.habit import HabitTable
 from stillwatch.stats.bets import bernoulli_bet, bernoulli_bet_below
 from stillwatch.stats.evalues import mean_log_e
@@ -54,6 +55,10 @@ class Paying:
     commonest: int
     """Of those, how many use the token that most of them use."""
 
+    def nats(self, rate: float) -> float:
+        """Return nats against "at most a share `rate` of the members use a token that another uses too"."""
+        return float(bernoulli_bet(self.shared, self.known, rate)) if self.known else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
@@ -65,6 +70,8 @@ class Conduct:
     """Different contents among them."""
     repeated: IntArray
     """Of those contents, how many another holder also sent."""
+    deals: FloatArray
+    """Ranks of how rarely a holder sends what several others sent already, shape (n_met,)."""
     sizes: IntArray
     """Requests that the likeness ranks rest on, shape (n_ranked,)."""
     u: FloatArray
@@ -77,6 +84,8 @@ class Conduct:
     """Strata, as numbers, that at least a tenth of the members behave like."""
     paying: Paying
     """How the members pay."""
+    paying_whole: Paying
+    """How the members of the whole block pay; the same where it was not parted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +143,8 @@ def one_task(conduct: Conduct, outside: Outside) -> Evidence:
     public = float(bernoulli_bet_below(same, int(several.sum()), SAME_TASK))
     many = int((conduct.variants[several] >= MANY_VARIANTS).sum())
     volume = float(bernoulli_bet(many, int(several.sum()), MANY_VARIANTS_SHARE))
-    payment = _payment(conduct, outside)
-    against_public = float(mean_log_e(np.array([public, payment])))
+    payment, dealt = _payment(conduct, outside), dealt_nats(conduct.deals)
+    against_public = float(mean_log_e(np.array([public, payment, dealt])))
     against_class = float(mean_log_e(np.array([volume, payment])))
     return Evidence(
         scenario="one_task",
@@ -148,6 +157,7 @@ def one_task(conduct: Conduct, outside: Outside) -> Evidence:
             "sent_what_others_sent": same,
             "sent_many_variants": many,
             "nats_not_a_public_set": round(against_public, 3),
+            "nats_dealt": round(dealt, 3),
             "nats_not_a_class": round(against_class, 3),
         },
         clears="The assignment or the public set that the requests come from.",
@@ -285,9 +295,11 @@ def even_nats(conduct: Conduct, outside: Outside) -> float:
 
 
 def _payment(conduct: Conduct, outside: Outside) -> float:
-    if conduct.paying.known == 0:
-        return 0.0
-    return float(bernoulli_bet(conduct.paying.shared, conduct.paying.known, outside.shared_payment))
+    """Return nats against "members pay for themselves"; the least over the part and the block it is part of.
+
+    Sharing a payer is what parts a block, so in the part alone it would prove itself.
+    """
+    return min(paying.nats(outside.shared_payment) for paying in (conduct.paying, conduct.paying_whole))
 
 
 def _tallied(conduct: Conduct, against: dict[str, float]) -> dict[str, float | int | str]:

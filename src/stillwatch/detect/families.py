@@ -24,7 +24,7 @@ ENOUGH: Final = float(np.log(100.0))
 LEAST_SHARE: Final = 0.2
 """A family must tie at least this share of the members."""
 NEARLY_ALL: Final = 0.75
-"""A family that ties this share of the members is one that a member is expected to show."""
+"""A client that ties this share of the members is one that a member is expected to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,10 @@ def infrastructure_nats(elsewhere: Elsewhere, rows: IntArray) -> dict[str, float
 
 
 def fits_in(people: Population, rows: IntArray, block: IntArray, families: dict[str, BoolArray]) -> BoolArray:
-    """Return which accounts show a family that nearly all of a block shows; all do where there is none.
+    """Return which accounts show what ties the block; all do where nothing does.
+
+    That is its payers or networks, or else a client that nearly all of it uses: clients are few, so
+    two strangers often use the same one.
 
     Args:
         people: The population.
@@ -96,7 +99,9 @@ def fits_in(people: Population, rows: IntArray, block: IntArray, families: dict[
         block: Rows of the linked members.
         families: What `infrastructure_families` found for `block`.
     """
-    expected = [name for name, tied in families.items() if tied.mean() >= NEARLY_ALL]
+    expected = [name for name in families if name != "client"]
+    if not expected:
+        expected = [name for name, tied in families.items() if tied.mean() >= NEARLY_ALL]
     if not expected:
         return np.ones(len(rows), bool)
     values = _values(people)

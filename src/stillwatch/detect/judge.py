@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stillwatch.detect.accounts import HonestScores, Scores, Weighed, score_accounts
 from stillwatch.detect.calibration import Calibration
-from stillwatch.detect.campaign import Group, Tested, accuse, merge, threshold
+from stillwatch.detect.campaign import Group, Tested, accuse, elsewhere_linked, merge, threshold
 from stillwatch.detect.candidates import Candidate
 from stillwatch.detect.conduct import conduct_of, outside_of
 from stillwatch.detect.config import DetectConfig
@@ -22,9 +22,10 @@ from stillwatch.detect.explain import Outside, explain_content, explain_infrastr
 from stillwatch.detect.families import Elsewhere, infrastructure_families
 from stillwatch.detect.grid import block_seconds, fold_of
 from stillwatch.detect.hits import Concerned
+from stillwatch.detect.parting import parted
 from stillwatch.detect.population import STRATA, Population
 from stillwatch.detect.receipt import conclude, flag_figures, with_own, with_scenarios
-from stillwatch.detect.record import campaign_record, near_misses
+from stillwatch.detect.record import Around, campaign_record, near_misses
 from stillwatch.detect.search import candidates_of, named_rows
 from stillwatch.terms.event import EventArray, empty_events
 from stillwatch.terms.ports import EventSource, Window
@@ -86,10 +87,13 @@ def judge(
     bench = _bench(source, config, people, window, candidates)
     if calibration is not None:
         bench = replace(bench, outside=calibration.outside(people))
+    candidates = [part for block in candidates for part in parted(bench.elsewhere, block, config)]
     groups, granted = _granted(bench, [_test(bench, candidate) for candidate in candidates])
     families = [infrastructure_families(bench.elsewhere, group.rows) for group in groups]
+    naming = np.random.default_rng([config.seed, 2])
     campaigns = tuple(
-        campaign_record(people, bench.concerned, group, family) for group, family in zip(groups, families, strict=True)
+        campaign_record(people, bench.concerned, group, Around(family, rows, naming))
+        for group, family, rows in zip(groups, families, elsewhere_linked(groups), strict=True)
     )
     campaigns = tuple(sorted(campaigns, key=lambda c: (not c.accused, -c.log_e)))
     figures = {
@@ -228,9 +232,12 @@ def _test(bench: Bench, candidate: Candidate) -> Tested:
 
 
 def _outside(bench: Bench, candidate: Candidate, carriers: IntArray) -> Outside:
-    """Count other holders active on the tested fold, and those of them that carry the keys."""
+    """Count other holders active on the tested fold, and those of them that carry the keys.
+
+    Accounts of the block that this candidate is a part of are no reference: they were linked as it was.
+    """
     holder = bench.people.holder
-    members = np.unique(holder[candidate.rows])
+    members = np.unique(holder[np.union1d(candidate.rows, candidate.parted_from)])
     others = len(np.setdiff1d(bench.active[1 - candidate.fold], members, assume_unique=True))
     hit_holders = len(np.setdiff1d(np.unique(holder[carriers]), members))
     return replace(bench.outside, holders=others, hit_holders=hit_holders)

@@ -8,6 +8,7 @@ Left to `console`: words and pictures.
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from stillwatch.detect.campaign import Group
 from stillwatch.detect.conduct import tie
+from stillwatch.detect.deal import deal_ranks, dealt_nats
 from stillwatch.detect.explain import MARGIN
 from stillwatch.detect.families import fits_in
 from stillwatch.detect.hits import Concerned
@@ -29,6 +31,11 @@ BoolArray = npt.NDArray[np.bool_]
 MEMBER_NATS: Final = float(np.log(100.0))
 """Nats of own evidence that a linked account needs to be a member; one that was not linked needs them over and
 above the number of holders it was picked from."""
+LEAST_PART: Final = 0.5
+"""A member gives the content at least this much of the share of its requests that a middling linked account does:
+whoever works on something else most of the time merely meets the content."""
+DEALT: Final = float(np.log(100.0))
+"""Nats from which the pieces of a block count as dealt out: then they say nothing about who belongs to it."""
 FEW_COMMON: Final = 0.25
 """A block of which a quarter of the members share fewer of their requests than this has work of its own."""
 MOSTLY_COMMON: Final = 0.5
@@ -37,19 +44,29 @@ CLOSEST: Final = 20
 """Honest accounts that are shown because they came closest."""
 
 
-def campaign_record(
-    people: Population, concerned: Concerned, group: Group, families: Mapping[str, BoolArray]
-) -> Campaign:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What decides who is a member, besides what the group itself says."""
+
+    families: Mapping[str, BoolArray]
+    """Infrastructure families that tie the linked members, and which of them."""
+    elsewhere: IntArray
+    """Accounts that other granted groups link and this one does not."""
+    rng: np.random.Generator
+    """Source of the order in which it is asked whether the work was dealt out."""
+
+
+def campaign_record(people: Population, concerned: Concerned, group: Group, around: Around) -> Campaign:
     """Return the campaign that a group stands for, its members strongest first.
 
     Args:
         people: The population.
         concerned: Events of all who carried the content of any candidate.
         group: The candidates that are about the same accounts.
-        families: Infrastructure families that tie the linked members, and which of them.
+        around: What decides membership besides.
     """
-    rows, own, harvests = _members(people, concerned, group)
-    fits = fits_in(people, rows, group.rows, dict(families))
+    rows, own, harvests = _members(people, concerned, group, around)
+    fits = fits_in(people, rows, group.rows, dict(around.families))
     rows, own = rows[fits], own[fits]
     mine = concerned.events[concerned.of_accounts(rows)]
     order = np.lexsort((rows, -own))
@@ -58,7 +75,7 @@ def campaign_record(
         id=_name(people.roll["account"][group.rows]),
         accounts=tuple(int(a) for a in accounts),
         account_log_e=tuple(round(float(e), 3) for e in own[order]),
-        families=("content" if group.by_content else "work", *families),
+        families=("content" if group.by_content else "work", *around.families),
         log_e=round(group.lead.log_e, 4),
         evidence=group.lead.evidence,
         accused=group.lead.granted,
@@ -71,7 +88,9 @@ def campaign_record(
     )
 
 
-def _members(people: Population, concerned: Concerned, group: Group) -> tuple[IntArray, FloatArray, IntArray]:
+def _members(
+    people: Population, concerned: Concerned, group: Group, around: Around
+) -> tuple[IntArray, FloatArray, IntArray]:
     """Return (rows, nats of each account's own part, each account's different requests with the content)."""
     keys: dict[str, npt.NDArray[np.uint64]] = {}
     for part in group.naming:
@@ -88,12 +107,33 @@ def _members(people: Population, concerned: Concerned, group: Group) -> tuple[In
     own = np.asarray(bernoulli_bet(hits, np.maximum(total, hits), rate))
     bar = np.where(linked, MEMBER_NATS, MEMBER_NATS + np.log(people.n_holders))
     member = (hits >= 2) & (own >= bar)
-    common = _common_share(people, concerned, hit[once])
-    if member.any() and np.quantile(common[member], 0.25) < FEW_COMMON:
-        member &= common < MOSTLY_COMMON
+    member[around.elsewhere] = False
+    given = hits / np.maximum(np.maximum(total, hits), 1)
+    member &= given >= LEAST_PART * np.median(given[group.rows])
+    member &= ~_public(people, concerned, (hit[once], member), around.rng)
     member[group.tied] = True
     rows = np.flatnonzero(member)
     return rows, own[rows], hits[rows]
+
+
+def _public(
+    people: Population, concerned: Concerned, found: tuple[IntArray, BoolArray], rng: np.random.Generator
+) -> BoolArray:
+    """Return which members send a public set in a block that has work of its own.
+
+    Args:
+        people: The population.
+        concerned: Events of all who carried the content.
+        found: Hits, each account's different contents once; and who is a member so far.
+        rng: Source of the order of `deal_ranks`.
+    """
+    once, member = found
+    common = _common_share(people, concerned, once)
+    if not member.any() or np.quantile(common[member], 0.25) >= FEW_COMMON:
+        return np.zeros(len(member), bool)
+    mine = once[member[concerned.row[once]]]
+    ranks = deal_ranks(people.holder[concerned.row[mine]], concerned.events["sketch"]["content"][mine], rng)
+    return common >= (MOSTLY_COMMON if dealt_nats(ranks) < DEALT else np.inf)
 
 
 def _common_share(people: Population, concerned: Concerned, once: IntArray) -> FloatArray:

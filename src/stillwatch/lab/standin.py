@@ -51,6 +51,8 @@ class Reply(NamedTuple):
 class Answered:
     """Who answered how many requests."""
 
+    asked: int = 0
+    """Requests that reached the teacher, whether it answered or not."""
     teacher: int = 0
     replayed: int = 0
     visitors: int = 0
@@ -125,7 +127,7 @@ class StandIn:
         return said or NO_TEACHER
 
     def _left(self) -> int:
-        return MOST_ASKED - self.spent - self.answered.teacher if self.teacher_url else 0
+        return MOST_ASKED - self.spent - self.answered.asked if self.teacher_url else 0
 
     async def _ask(self, body: dict[str, Any]) -> str:
         """Return the teacher's answer, at most `LONGEST_ANSWER` tokens; empty when it failed."""
@@ -138,14 +140,15 @@ class StandIn:
         async with self._idle:
             if self._session is None or self._left() <= 0:
                 return ""
-            self.answered.teacher += 1
+            self.answered.asked += 1
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError, KeyError, IndexError, TypeError):
                 url = f"{self.teacher_url}/v1/chat/completions"
                 async with self._session.post(url, data=orjson.dumps(asked), headers=headers) as response:
-                    answer = orjson.loads(await response.read())["choices"][0]["message"]["content"]
-                    if isinstance(answer, str) and answer:
-                        return answer
-            self.answered.teacher -= 1
+                    raw = await response.read()
+                answer = orjson.loads(raw)["choices"][0]["message"]["content"] if response.status == 200 else ""
+                if isinstance(answer, str) and answer:
+                    self.answered.teacher += 1
+                    return answer
             return ""
 
 

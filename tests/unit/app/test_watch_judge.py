@@ -17,8 +17,9 @@ from stillwatch.app.report import read_report
 from stillwatch.app.scan import ScanRequest, scan
 from stillwatch.app.settings import Settings, load_settings
 from stillwatch.app.state import master_key
-from stillwatch.app.watch import STATUS_NAME, Watcher, WatchStatus
+from stillwatch.app.watch import Watcher
 from stillwatch.app.watchconfig import WatchConfig
+from stillwatch.app.watchstatus import STATUS_NAME, WatchStatus
 from stillwatch.gateway.published import Published, read_published
 from stillwatch.gateway.segmentfiles import SpoolConfig
 from stillwatch.gateway.spool import SpoolWriter

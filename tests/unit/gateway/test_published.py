@@ -41,7 +41,9 @@ def test_another_version_is_refused_and_named(tmp_path: Path) -> None:
         read_published(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"version": 1}', b'{"version": 1, "generation": "x"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b"\xff", b'{"version": 1}', b'{"version": 1, "generation": "x"}']
+)
 def test_damage_is_refused_and_not_quoted(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "published.json"
     path.write_bytes(content)
