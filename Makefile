@@ -115,6 +115,7 @@ lock: $(MADE) ## resolve requirements/*.txt again; UPGRADE=--upgrade takes newer
 	@$(UV) $(UPGRADE) --group teacher -o requirements/teacher.txt
 	@$(UV) $(UPGRADE) --no-deps --group teacher-file -o requirements/teacher-file.txt
 	@$(UV) $(UPGRADE) --group lock -o requirements/lock.txt
+	@$(UV) $(UPGRADE) --group litellm -o requirements/litellm.txt
 
 clean: ## remove the environment and caches
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

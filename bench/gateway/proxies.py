@@ -62,7 +62,7 @@ def running(
         end(process)
 
 
-def end(process: subprocess.Popen[str], patience: float = 10.0) -> None:
+def end(process: subprocess.Popen[str], patience: float = 90.0) -> None:
     """Ask a process to end, then make its whole group."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)

@@ -6,7 +6,6 @@ metrics, watcher. The watcher's processes are told apart, and it runs beside ups
 
 import contextlib
 import json
-import os
 import sys
 import tempfile
 import time
@@ -148,12 +147,19 @@ def in_flight(state: Path) -> int:
 
 
 def until_taken(state: Path, patience: float = 120.0) -> dict[str, Any]:
-    """Wait until the watcher has taken in everything that lies in the spool, and return what it says."""
+    """Wait until the watcher has taken in everything that lies in the spool, and return what it says after that.
+
+    Segments of a writer that is gone are still open until the watcher adopts them, so open ones count as well.
+    """
     until = time.monotonic() + patience
+    empty = 0.0
     while time.monotonic() < until:
-        time.sleep(1.2)  # segments close, and the watcher speaks, each second
-        if not any(os.scandir(state / "spool")) or not list((state / "spool").glob("*.seg")):
-            status = told(state, "watcher.json")
-            if not status.get("backlog_segments"):
-                return status
+        time.sleep(0.2)
+        if any(path.suffix in (".seg", ".open") for path in (state / "spool").iterdir()):
+            empty = 0.0
+            continue
+        empty = empty or time.time()
+        status = told(state, "watcher.json")
+        if status.get("at", 0.0) > empty:
+            return status
     raise SystemExit(f"the watcher did not take the spool in within {patience:.0f} s.")

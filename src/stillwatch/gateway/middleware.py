@@ -213,7 +213,7 @@ def _route(scope: Scope) -> Route | None:
 def _stand_in(secret: str) -> str:
     """An unknown key is an account of its own; who shows none is everybody without a key."""
     if not secret:
-        return "anonymous"
+        return "unnamed"
     return "key-" + hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

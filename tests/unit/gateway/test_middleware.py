@@ -159,7 +159,7 @@ def test_a_model_that_fails_is_recorded_and_its_error_raised() -> None:
     ("keys", {"authorization": "Bearer sk-bad"}, None),
     ("keys", {"x-stillwatch-account": "acct-7"}, None),
     ("optional", {"authorization": "Bearer sk-good"}, "acme"),
-    ("optional", {}, "anonymous"),
+    ("optional", {}, "unnamed"),
 ])  # fmt: skip
 def test_identity_comes_from_where_the_settings_say(how: str, headers: dict[str, str], account: str | None) -> None:
     rig = Rig(identity=how)
