@@ -146,7 +146,7 @@ def test_when_the_program_is_killed_the_gateway_ends_too(place: Place) -> None:
     _nothing_runs(place.folder)
 
 
-@pytest.mark.skipif(bool(missing()), reason=f"the embedded teacher: {missing()}; `make run` installs it")
+@pytest.mark.skipif(bool(missing()), reason=f"peer: the embedded teacher: {missing()}; `make run` installs it")
 def test_with_the_model_some_answers_are_its_own(place: Place) -> None:
     done = place.run("run", "--seed", "6", "--seconds", LAPSE, "--port", "18174", "--once", "--quiet")
     assert done.returncode == 0, (done.stdout, _log(place, 6))

@@ -92,8 +92,9 @@ def test_after_a_killed_supervisor_the_rest_ends_by_itself_and_a_new_one_goes_on
     gateway.process.kill()
     gateway.process.wait(10)
     gateway.start(workers=1)
-    statuses += [gateway.ask(f"later question {n}") for n in range(10)]
     until(lambda: not any(alive(pid) for pid in left.values()), what="the end of what was left")
+    until(lambda: gateway.get("/readyz")[0] == 200, what="readiness of the new one")
+    statuses += [gateway.ask(f"later question {n}") for n in range(10)]
     assert gateway.stop() == 0
     assert set(statuses) == {200}
     assert gateway.events() + gateway.watcher()["lost"] == 50

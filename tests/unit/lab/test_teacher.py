@@ -42,7 +42,7 @@ def test_importing_the_teacher_loads_no_model_code() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.skipif(bool(missing()), reason=f"the embedded teacher: {missing()}; `make run` installs it")
+@pytest.mark.skipif(bool(missing()), reason=f"peer: the embedded teacher: {missing()}; `make run` installs it")
 def test_the_model_answers_its_keyholder_only_and_ends_with_its_parent() -> None:
     running = start_teacher()
     try:
