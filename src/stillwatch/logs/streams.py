@@ -5,11 +5,15 @@ shape that the API would have sent without streaming.
 Cost: one pass. Left out: choices other than the first.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from stillwatch.logs.importer import Row
 from stillwatch.logs.jsontext import loads
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+"""What ends a line of an event stream; `splitlines` would also cut at characters that stand inside texts."""
 
 
 def joined_chunks(chunks: list[Any] | str) -> Row:
@@ -32,7 +36,7 @@ def joined_chunks(chunks: list[Any] | str) -> Row:
 
 
 def _objects(chunks: list[Any] | str) -> Iterable[Row]:
-    for item in chunks.splitlines() if type(chunks) is str else chunks:
+    for item in _LINE_END.split(chunks) if type(chunks) is str else chunks:
         value = item
         if type(item) is str:
             line = item.removeprefix("data:").strip()

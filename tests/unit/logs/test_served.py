@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.lab.traffic import write_litellm
+from stillwatch.logs.answers import read_answer
 from stillwatch.logs.importer import BadRow
 from stillwatch.logs.read import ReadOptions, SourceFile
 from stillwatch.logs.served import read_all_served, read_served
@@ -82,6 +83,9 @@ def test_a_stream_gives_the_events_of_the_whole_answer(reducer: Reducer, calls: 
 def test_line_separators_inside_an_answer_do_not_cut_it() -> None:
     assert read_served(served_of(CALL, streamed=True)).answer == CALL.answer
     assert read_served(served_of(CALL)).answer == CALL.answer
+    logged: dict[str, Any] = {}
+    read_answer(served_of(CALL, streamed=True).answer.decode().removeprefix(": keepalive\n\n"), logged)
+    assert logged["answer"] == CALL.answer
 
 
 def test_who_asked_comes_from_the_gateway_and_never_from_the_body() -> None:
