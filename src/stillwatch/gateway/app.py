@@ -6,7 +6,6 @@ Left to `passage`: the way of one request. Left to `app`: processes, desk, recor
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,6 +22,7 @@ from stillwatch.gateway.passage import Passage
 from stillwatch.gateway.ports import Desk, Recorder
 from stillwatch.gateway.readers import SlowReaders
 from stillwatch.gateway.record import LEFT, served_of
+from stillwatch.gateway.requestids import RequestIds
 from stillwatch.gateway.routes import ANTHROPIC, find_route
 from stillwatch.gateway.upstream import Upstream
 
@@ -67,6 +67,7 @@ class Gateway:
         self._passage = Passage(config, self._orders, upstream, self.metrics, self._notes)
         self._own = OwnAnswers(self._passage, self._orders)
         self._lag = LagSampler(self.metrics)
+        self._ids = RequestIds()
         self._readers = SlowReaders(config.reader_seconds)
 
     def treat_with(self, key: bytes) -> None:
@@ -113,7 +114,7 @@ class Gateway:
         route = find_route(scope["path"])
         if route.name == "models" or route.kind == "unknown":
             route = route.on_wire(ANTHROPIC) if _speaks_anthropic(scope) else route
-        call = Call(scope, send, route, f"req_{secrets.token_hex(12)}", self._config.max_recorded_bytes)
+        call = Call(scope, send, route, self._ids.next(), self._config.max_recorded_bytes)
         metrics = self.metrics
         metrics.in_flight += 1
         try:

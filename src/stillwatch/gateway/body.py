@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from stillwatch.gateway.begun import Begun
 from stillwatch.gateway.codings import CODINGS, unzip
 from stillwatch.gateway.errors import Fault, TurnedAway
 
@@ -73,9 +74,12 @@ async def _rest(receive: Receive, first: bytes, limit: int, patience: float) -> 
 
 
 async def _patient(receive: Receive, patience: float) -> Any:
+    begun = Begun(receive())
+    if begun.done:  # most bodies come with their headers
+        return begun.value
     try:
         async with asyncio.timeout(patience):
-            return await receive()
+            return await begun
     except TimeoutError:
         raise TurnedAway(
             Fault(status=408, code="request_timeout", message="The request body did not arrive.", close=True)
