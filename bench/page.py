@@ -51,12 +51,12 @@ def _folder() -> bool:
     return "STILLWATCH_DATA" in os.environ or "--data" in sys.argv
 
 
-def commit() -> str:
+def commit(page: Path = PAGE) -> str:
     """Return the commit, and whether the package was changed since."""
     asked = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=PAGE.parent, capture_output=True, text=True, check=False
+        ["git", "rev-parse", "--short", "HEAD"], cwd=page.parent, capture_output=True, text=True, check=False
     )
     changed = subprocess.run(
-        ["git", "status", "--porcelain", "src"], cwd=PAGE.parent, capture_output=True, text=True, check=False
+        ["git", "status", "--porcelain", ":/src"], cwd=page.parent, capture_output=True, text=True, check=False
     )
     return (asked.stdout.strip() or "unknown") + (", with changes to src not yet committed" if changed.stdout else "")

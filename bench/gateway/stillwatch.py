@@ -6,6 +6,7 @@ metrics, watcher. The watcher's processes are told apart, and it runs beside ups
 
 import contextlib
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -18,6 +19,8 @@ from bench.gateway import processor
 from bench.gateway.figures import STILLWATCH
 from bench.gateway.proxies import PYTHON_PATH, READY_SECONDS, Proxy, free_port, running, until_answers
 from stillwatch.app.control import key_secret, open_control
+from stillwatch.app.livefolder import LiveFolder
+from stillwatch.app.spoolkey import spool_key
 from stillwatch.gateway.published import Published, write_published
 from stillwatch.terms.account import AccountRecord, KeyRecord, key_digest
 from stillwatch.terms.action import Held
@@ -92,7 +95,12 @@ def folder(serving: Serving) -> Iterator[Path]:
         state = Path(name) / "state"
         state.mkdir()
         furnish(state, serving)
-        yield state
+        try:
+            yield state
+        finally:
+            key = spool_key(LiveFolder(state).made())
+            if key.in_memory:  # else it goes with the folder
+                shutil.rmtree(key.path.parent)
 
 
 @contextlib.contextmanager

@@ -190,7 +190,10 @@ def test_an_appeal_is_opened_listed_and_answered(place: Place) -> None:
     opened = out(place, "appeal", "open", "m1", "--statement", "our evaluation suite")
     assert [a["id"] for a in out(place, "appeal", "list")] == [opened["id"]]
     assert len(out(place, "status", code=1)["open_appeals"]) == 1
-    assert "Give --grant or --refuse" in refused(place, "appeal", "answer", opened["id"], *WHO)
+    for flags in ((), ("--grant", "--refuse"), ("--refuse", "--grant")):
+        said = refused(place, "appeal", "answer", opened["id"], *flags, *WHO)
+        assert "give exactly one of --grant and --refuse" in said
+    assert [a["state"] for a in out(place, "appeal", "list")] == ["open"]
     done = out(place, "appeal", "answer", opened["id"], "--grant", *WHO)
     assert done["release"]["accounts"] == ["m1"] and sorted(done["also"]) == ["m2", "m3"]
     assert out(place, "appeal", "list") == [] and len(out(place, "appeal", "list", "--all")) == 1

@@ -170,3 +170,32 @@ def test_scan_and_explain_work_while_it_runs(gateway: LiveGateway) -> None:
     assert gateway.ask("still there?") == 200
     assert gateway.stop() == 0
     assert gateway.watcher()["judge_failures"] == 0
+
+
+def test_one_state_folder_takes_one_gateway_and_the_first_goes_on(gateway: LiveGateway) -> None:
+    gateway.start(workers=1)
+    second = gateway.place.run("serve", "--upstream", gateway.upstream, "--port", "0", "--admin-port", "0")
+    assert second.returncode == 2
+    assert gateway.process is not None
+    assert f"process {gateway.process.pid} uses it".encode() in second.stderr
+    assert gateway.ask("still there?") == 200
+    assert gateway.stop() == 0
+    assert gateway.events() == 1
+
+
+def test_signals_in_one_breath_are_one_and_a_later_one_ends_it_at_once(gateway: LiveGateway) -> None:
+    gateway.start(workers=1)
+    assert gateway.process is not None
+    slow = threading.Thread(target=gateway.ask, args=("slow",), kwargs={"model": "toy-chat?delay=8", "stream": True})
+    slow.start()
+    time.sleep(0.5)
+    for pause in (0.2, 1.3):
+        gateway.process.send_signal(signal.SIGTERM)
+        time.sleep(pause)
+    assert gateway.process.poll() is None, "two signals in one breath cut an answer off"
+    begun = time.monotonic()
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(10) == 0
+    assert time.monotonic() - begun < 4.0
+    slow.join()
+    until(lambda: "second signal: ending at once" in "".join(gateway.said), what="the word on it")

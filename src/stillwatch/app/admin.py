@@ -5,6 +5,7 @@ Cost: a few file reads a scrape, in the supervisor. Left to `gateway.exposition`
 """
 
 import http.server
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,6 @@ from typing import Any, Final
 import orjson
 
 from stillwatch.app.livefolder import LiveFolder
-from stillwatch.app.notices import Notices
 from stillwatch.app.settings import Settings
 from stillwatch.gateway.exposition import prometheus_text
 
@@ -27,32 +27,28 @@ _WATCHED: Final = (
 
 
 class Admin:
-    """The listener; use it with `with`."""
+    """The listener; use it with `with`.
 
-    def __init__(
-        self, folder: LiveFolder, settings: Settings, alive: Callable[[], Mapping[str, bool]], notices: Notices
-    ) -> None:
+    Raises:
+        OSError: the address cannot be had.
+    """
+
+    def __init__(self, folder: LiveFolder, settings: Settings, alive: Callable[[], Mapping[str, bool]]) -> None:
         self._folder, self._alive = folder, alive
         self._workers = settings.serve.workers
-        self.port: int | None = None
-        """Port in use; None when it could not be had."""
-        self._server: http.server.ThreadingHTTPServer | None = None
         address = (settings.serve.admin_host, settings.serve.admin_port)
-        try:
-            self._server = http.server.ThreadingHTTPServer(address, _handler(self.answer))
-        except OSError as problem:
-            notices.say("metrics are not served: address taken", port=address[1], problem=type(problem).__name__)
-            return
-        self.port = self._server.server_address[1]
+        listener = _Listener6 if ":" in address[0] else _Listener
+        self._server = listener(address, _handler(self.answer))
+        self.port = int(self._server.server_address[1])
+        """Port in use."""
         threading.Thread(target=self._server.serve_forever, name="admin", daemon=True).start()
 
     def __enter__(self) -> "Admin":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+        self._server.shutdown()
+        self._server.server_close()
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Return status, content type and body for a path."""
@@ -97,6 +93,16 @@ class Admin:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+class _Listener(http.server.ThreadingHTTPServer):
+    """Shares its port with nobody, so that one that is taken is noticed."""
+
+    allow_reuse_port = False
+
+
+class _Listener6(_Listener):
+    address_family = socket.AF_INET6
 
 
 def _handler(answer: Callable[[str], tuple[int, str, bytes]]) -> type[http.server.BaseHTTPRequestHandler]:

@@ -5,6 +5,7 @@ the members and the receipt that the last live judgement states, then what only 
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from stillwatch.app.livefolder import LiveFolder
@@ -32,8 +33,21 @@ def claims_of(state: Path, report: Path | None = None) -> tuple[Claim, ...]:
     claims = claims_of_held(tuple(read_live(state).held.values()))
     if (live.report / "explain.json").is_file():
         with suppress(StillwatchError):  # of another version until the next judgement; what is published is enough
-            claims = merged(claims, _of_report(live.report))
-    return merged(claims, _of_report(report)) if report else claims
+            claims = _joined(claims, _of_report(live.report))
+    return _joined(claims, _of_report(report)) if report else claims
+
+
+def _joined(first: tuple[Claim, ...], then: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """Return the claims of both, a published account with the strength that is published of it.
+
+    A report weighs a member by its own part of the campaign's evidence, which is another figure than the verdict it
+    is held under.
+    """
+    said = {claim.subject: claim.log_e for claim in first if claim.kind == "account" and claim.source == "published"}
+    return tuple(
+        replace(claim, log_e=said[claim.subject]) if claim.kind == "account" and claim.subject in said else claim
+        for claim in merged(first, then)
+    )
 
 
 def _of_report(folder: Path) -> tuple[Claim, ...]:

@@ -3,8 +3,12 @@
 In: the state folder. Out: paths, and `EventClock`. Nothing is made before it is needed.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import math
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +74,36 @@ class LiveFolder:
                 f"state folder {self.state}: {problem.strerror}; give a folder you may write with --state."
             ) from None
         return self
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold the folder for one gateway; the system lets it go when this process ends, however it ends.
+
+        Processes that this one starts do not hold it: after a killed supervisor the next one may start while they end.
+
+        Raises:
+            StillwatchError: another process holds it, or the lock cannot be written.
+        """
+        path = self.run / "serve.lock"
+        try:
+            self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise StillwatchError(f"lock {path}: {problem.strerror}; make it writable.") from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                raise StillwatchError(
+                    f"state folder {self.state}: process {owner} uses it; stop that one first, or give another folder "
+                    "with --state."
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
 
     def name(self) -> str:
         """Return 16 hex digits that stand for this folder on this machine."""

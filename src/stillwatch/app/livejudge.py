@@ -102,7 +102,7 @@ class LiveJudge:
         )  # fmt: skip
         about = About(
             title="Live traffic", made_at=now, command="stillwatch serve", inputs=(read,), whole=tally,
-            prices=self.settings.prices,
+            prices=self.settings.prices, live=True,
         )  # fmt: skip
         write_outputs(report_of(source, names, verdicts, about), self.folder.report)
         write_store_note(self.folder.report, self.folder.store.relative_to(self.folder.state).as_posix())

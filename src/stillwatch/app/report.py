@@ -40,6 +40,8 @@ class About:
     whole: Tally
     """Counts over all inputs."""
     prices: PriceConfig
+    live: bool = False
+    """Whether this is traffic of a running gateway, on which policy and people act."""
 
 
 def report_of(source: EventSource, names: Mapping[int, str], verdicts: Verdicts, about: About) -> Report:
@@ -71,6 +73,7 @@ def report_of(source: EventSource, names: Mapping[int, str], verdicts: Verdicts,
         edges=edges_of(source, verdicts),
         prices=Prices(dollars_in=prices.input, dollars_out=prices.output, source=prices.source, as_of=prices.as_of),
         error=ErrorRates(q=verdicts.q, alpha=verdicts.alpha, measured=measured_rates()),
+        live=about.live,
     )
 
 

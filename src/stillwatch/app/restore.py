@@ -69,10 +69,11 @@ def restore(request: RestoreRequest) -> Restored:
         try:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_control(folder, state)
-            with _unused(state):
-                pass
-            aside = _move_aside(state, request.now)
-            _put(folder, manifest, state)
+            with LiveFolder(state).taken():
+                with _unused(state):
+                    pass
+                aside = _move_aside(state, request.now)
+                _put(folder, manifest, state)
         except OSError as problem:
             raise StillwatchError(f"state folder {state}: {problem.strerror}; nothing was deleted.") from None
         events = _put_events(folder, manifest, state) if "live/events.parquet" in manifest.files else 0
@@ -95,7 +96,7 @@ def _check_control(folder: Path, state: Path) -> None:
 
 @contextmanager
 def _unused(state: Path) -> Iterator[None]:
-    """Hold the live store for the while, which a running watcher would not allow."""
+    """Hold the live store for the while, which a running watcher, or what a killed gateway left, would not allow."""
     store = LiveFolder(state).store
     lock = None
     try:

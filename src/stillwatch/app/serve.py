@@ -5,6 +5,7 @@ and never lets go of it; it restarts what dies, ever more slowly, and on SIGTERM
 watcher take what they left. Left to `worker` and `watch`: the work; to `admin`: metrics and health.
 """
 
+import errno
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.context
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from stillwatch.app.admin import Admin
 from stillwatch.app.control import key_secret, open_control
@@ -23,6 +24,7 @@ from stillwatch.app.livefolder import LiveFolder, shared_clock
 from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import STOPPING, ProcessPlan
 from stillwatch.app.settings import Settings
+from stillwatch.app.settingscheck import check_startable
 from stillwatch.app.spoolkey import spool_key
 from stillwatch.gateway.litellm import intake_token
 from stillwatch.gateway.upstream import upstream_key
@@ -35,8 +37,11 @@ _STEADY_SECONDS: Final = 30.0
 _GRACE_SECONDS: Final = 5.0
 _BIND_SECONDS: Final = 3.0
 _BACKLOG: Final = 2048
+_ONE_STOP_SECONDS: Final = 1.0
+"""Signals this close to the first are the same wish: a process group and `timeout` send two."""
 
 Target = Callable[..., None]
+Bound = TypeVar("Bound")
 
 
 @dataclass(slots=True)
@@ -59,14 +64,19 @@ class Supervisor:
     def __init__(self, plan: ProcessPlan, listener: socket.socket, notices: Notices) -> None:
         self._plan, self._listener, self._notices = plan, listener, notices
         self._context = multiprocessing.get_context("spawn")
-        self._stops = 0
+        self.stops, self._first_stop = 0, 0.0
+        """How often it was told to stop: 0, 1, or 2 for at once."""
         self._children = [Child(WATCHER, _watch, (plan,))] + [
             Child(f"worker {number}", _work, (number, plan, listener)) for number in range(plan.settings.serve.workers)
         ]
 
     def stop(self) -> None:
-        """Begin to stop; a second time, stop at once."""
-        self._stops += 1
+        """Begin to stop; a second time, more than a second later, stop at once. Says nothing: signals call it."""
+        now = time.monotonic()
+        if not self.stops:
+            self.stops, self._first_stop = 1, now
+        elif now - self._first_stop >= _ONE_STOP_SECONDS:
+            self.stops = 2
 
     def run(self) -> None:
         """Keep every process alive until `stop`, then end them in order."""
@@ -74,7 +84,7 @@ class Supervisor:
         wake.setblocking(False)
         before = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         try:
-            while not self._stops:
+            while not self.stops:
                 now = time.monotonic()
                 for child in self._children:
                     self._tend(child, now)
@@ -137,9 +147,11 @@ class Supervisor:
         for process in alive:
             process.terminate()
         give_up = time.monotonic() + patience
-        while alive and time.monotonic() < give_up and self._stops < 2:
+        while alive and time.monotonic() < give_up and self.stops < 2:
             multiprocessing.connection.wait([process.sentinel for process in alive], 0.1)
             alive = [process for process in alive if process.is_alive()]
+        if alive and self.stops > 1:
+            self._notices.say("second signal: ending at once")
         for process in alive:
             self._notices.say("process did not end; killed", process=process.name)
             process.kill()
@@ -162,26 +174,38 @@ def serve(settings: Settings, state: Path, *, as_json: bool = False) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        StillwatchError: a setting is missing, the state folder cannot be written, or the address is taken.
+        StillwatchError: a setting is missing, the state folder cannot be written or is in use, or an address is taken.
     """
-    notices = Notices(role="gateway", as_json=as_json)
     folder = LiveFolder(state).made()
-    _check(settings, state)
+    with folder.taken():
+        _serve(settings, folder, Notices(role="gateway", as_json=as_json))
+
+
+def _serve(settings: Settings, folder: LiveFolder, notices: Notices) -> None:
+    _check(settings, folder.state)
     key = spool_key(folder)
     if not key.in_memory:
         notices.say("no memory file system: the spool's key is on disk, beside what it seals", path=str(key.path))
     plan = ProcessPlan(
-        state=state,
+        state=folder.state,
         settings=settings,
         clock=shared_clock(folder, settings.watch, time.time()),
         key=key.key,
-        as_json=as_json,
+        as_json=notices.as_json,
     )
-    listener = _listen(settings)
-    supervisor = Supervisor(plan, listener, notices)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stop())
-    with Admin(folder, settings, supervisor.alive, notices) as admin:
+    with _listen(settings) as listener:
+        supervisor = Supervisor(plan, listener, notices)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: supervisor.stop())
+        _run(supervisor, listener, plan, notices)
+
+
+def _run(supervisor: Supervisor, listener: socket.socket, plan: ProcessPlan, notices: Notices) -> None:
+    settings = plan.settings
+    address = f"{settings.serve.admin_host}:{settings.serve.admin_port}"
+    with _bound(
+        lambda: Admin(plan.folder, settings, supervisor.alive), f"metrics address {address}", "--admin-port"
+    ) as admin:
         host, port = listener.getsockname()[:2]
         notices.say(
             "serving", host=host, port=port, workers=settings.serve.workers, upstream=settings.gateway.upstream,
@@ -198,9 +222,7 @@ def _check(settings: Settings, state: Path) -> None:
     """
     if not settings.gateway.upstream:
         raise StillwatchError("gateway.upstream is empty: must name the model server; give --upstream URL.")
-    calibration = settings.watch.calibration
-    if calibration and not Path(calibration).is_file():
-        raise StillwatchError(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
+    check_startable(settings)
     upstream_key(settings.gateway)
     intake_token(settings.litellm)
     with open_control(state):
@@ -209,15 +231,25 @@ def _check(settings: Settings, state: Path) -> None:
 
 def _listen(settings: Settings) -> socket.socket:
     host, port = settings.serve.host, settings.serve.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return _bound(
+        lambda: socket.create_server((host, port), family=family, backlog=_BACKLOG),
+        f"address {host}:{port}", "--host and --port",
+    )  # fmt: skip
+
+
+def _bound(bind: Callable[[], Bound], address: str, options: str) -> Bound:
+    """Return what `bind` makes, waiting a little for an address that is taken.
+
+    Raises:
+        StillwatchError: it stayed taken, or it cannot be had here.
+    """
     give_up = time.monotonic() + _BIND_SECONDS
     while True:  # the workers of a supervisor that was killed drain first, and hold the address until then
         try:
-            return socket.create_server(
-                (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
-            )
+            return bind()
         except OSError as problem:
-            if time.monotonic() >= give_up:
-                raise StillwatchError(
-                    f"address {host}:{port}: {os.strerror(problem.errno or 0)}; give another with --host and --port."
-                ) from None
+            if problem.errno != errno.EADDRINUSE or time.monotonic() >= give_up:
+                why = problem.strerror if isinstance(problem, socket.gaierror) else os.strerror(problem.errno or 0)
+                raise StillwatchError(f"{address}: {why}; give another with {options}.") from None
         time.sleep(0.2)

@@ -1,16 +1,18 @@
 """What a settings file would do, and what in it cannot work here: for `stillwatch config check`.
 
 In: settings that could be read, the environment, the time. Out: notes on each rule, and warnings. What makes
-a file invalid was refused when it was read.
+a file invalid was refused when it was read; what `stillwatch serve` could not start with is refused here.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from stillwatch.app.settings import Settings
 from stillwatch.policy.check import rule_notes
+from stillwatch.terms.errors import StillwatchError
 
 DAY = 86_400.0
 _LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -27,12 +29,58 @@ class Findings:
 
 
 def look_over(settings: Settings, environment: Mapping[str, str], now: float) -> Findings:
-    """Return notes and warnings on settings that are valid."""
+    """Return notes and warnings on settings that are valid.
+
+    Raises:
+        StillwatchError: `stillwatch serve` could not start with them.
+    """
+    check_startable(settings)
     policy = settings.policy
     return Findings(
         rules=rule_notes(policy.rules, shadow=policy.shadow),
-        warnings=(*_upstream(settings), *_secrets(settings, environment), *_rules(settings, now)),
+        warnings=(
+            *_upstream(settings),
+            *_addresses(settings),
+            *_secrets(settings, environment),
+            *_rules(settings, now),
+        ),
     )
+
+
+def check_startable(settings: Settings) -> None:
+    """Check what no record can see by itself.
+
+    Raises:
+        StillwatchError: both listeners have one port, or the calibration is not there.
+    """
+    serve, calibration = settings.serve, settings.watch.calibration
+    if serve.port and serve.port == serve.admin_port:
+        raise StillwatchError(
+            f"serve.port and serve.admin_port are both {serve.port}: must differ, as callers must not reach metrics; "
+            "give another --admin-port."
+        )
+    if calibration and not Path(calibration).is_file():
+        raise StillwatchError(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
+
+
+def _addresses(settings: Settings) -> list[str]:
+    """Return what is open to more than is likely meant."""
+    serve, found = settings.serve, []
+    for network in settings.gateway.trusted_proxies:
+        if ip_network(network).prefixlen == 0:
+            found.append(f"gateway.trusted_proxies holds {network}: any caller can forge its address; name the proxy.")
+    if not _loopback(serve.admin_host):
+        found.append(f"serve.admin_host = {serve.admin_host!r}: others can reach metrics; callers must not.")
+    if not _loopback(serve.host):
+        found.append(f"serve.host = {serve.host!r}: other machines reach it without TLS; put TLS in front of it.")
+    return found
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host in _LOCAL or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _upstream(settings: Settings) -> list[str]:
@@ -44,8 +92,6 @@ def _upstream(settings: Settings) -> list[str]:
         found.append("gateway.upstream is http to another machine: prompts and answers travel unencrypted.")
     if gateway.credentials == "pass":
         found.append('gateway.credentials = "pass": the upstream sees the callers\' own keys.')
-    if settings.watch.calibration and not Path(settings.watch.calibration).is_file():
-        found.append(f"watch.calibration: {settings.watch.calibration} is not there.")
     if settings.watch.time_lapse != 1.0:
         found.append("watch.time_lapse is not 1: event time does not run like the clock. For demonstrations only.")
     return found

@@ -149,9 +149,9 @@ def _tell(stage: Stage, viewer: Viewer, seen: Seen) -> None:
     )
     stage.told.say(caught(shown, _paper(stage)))
     page = stage.folder.live.report / REPORT
-    confirmed = viewer.confirmed(stage.book, now) is not None
+    decided = viewer.decided(stage.book, now) is not None
     stage.told.say(
-        next_steps(commands(stage, viewer.member(seen), seen.campaign.id), str(page), confirmed, _paper(stage))
+        next_steps(commands(stage, viewer.member(seen), seen.campaign.id), str(page), decided, _paper(stage))
     )
 
 

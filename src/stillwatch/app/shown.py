@@ -4,7 +4,7 @@ In: the state folder that gateway and watcher write, and the cast. Out: a `Seen`
 Nothing is judged here, and nothing of the truth goes back.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from stillwatch.app.cast import CAMPAIGN, Cast
@@ -86,12 +86,17 @@ class Viewer:
         return seen.report.name(seen.campaign.accounts[0])
 
     def action(self, book: Book, policy: PolicyConfig, account: str, now: float) -> Action:
-        """Return what policy orders for the account's next chat request."""
+        """Return what policy orders for the account's next chat request.
+
+        Where a person dismissed or released it, the `allow` bears when that was said and until when it holds.
+        """
         try:
             published = read_published(self._folder.published)
         except StillwatchError:
             return ALLOW
         decision = in_force(book.decisions(), now).get(account)
+        if decision is not None and decision.verb != "confirm":
+            return replace(ALLOW, since=decision.at, expires=decision.expires)
         plan = next((record.plan for record in book.accounts() if record.account == account), "")
         return decide(
             Subject(
@@ -100,6 +105,11 @@ class Viewer:
                 decision_expires=decision.expires if decision else 0.0,
             ), policy, now,
         )  # fmt: skip
+
+    def decided(self, book: Book, now: float) -> Decision | None:
+        """Return the decision in force, whatever it says, on an account of the campaign; None where there is none."""
+        hostile = set(self._cast.members())
+        return next((d for account, d in in_force(book.decisions(), now).items() if account in hostile), None)
 
     def confirmed(self, book: Book, now: float) -> Decision | None:
         """Return the decision that confirms an account of the campaign; None where there is none in force."""

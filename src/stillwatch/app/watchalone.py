@@ -20,15 +20,16 @@ def watch(settings: Settings, state: Path, *, as_json: bool = False) -> None:
     """Watch until SIGTERM or SIGINT, then take what is left; ends the process.
 
     Raises:
-        StillwatchError: the state folder cannot be used, or another watcher owns its store.
+        StillwatchError: the state folder cannot be used, or a gateway or watcher runs on it.
     """
     folder = LiveFolder(state).made()
-    notices = Notices(role="watcher", as_json=as_json)
-    clock = shared_clock(folder, settings.watch, time.time())
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    notices.say("watching", state=str(state), mode="shadow" if settings.policy.shadow else "enforcing")
-    Watcher(folder, settings, clock, spool_key(folder).key, notices).run(stop)
-    notices.say("watcher ended")
-    os._exit(0)  # the engine's threads must not keep the process
+    with folder.taken():
+        notices = Notices(role="watcher", as_json=as_json)
+        clock = shared_clock(folder, settings.watch, time.time())
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        notices.say("watching", state=str(state), mode="shadow" if settings.policy.shadow else "enforcing")
+        Watcher(folder, settings, clock, spool_key(folder).key, notices).run(stop)
+        notices.say("watcher ended")
+        os._exit(0)  # the engine's threads must not keep the process

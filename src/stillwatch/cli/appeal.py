@@ -8,6 +8,7 @@ import click
 
 from stillwatch.cli import options
 from stillwatch.cli.show import as_table, moment, print_json
+from stillwatch.console.wording import plural
 
 
 @click.group()
@@ -64,21 +65,22 @@ def list_appeals(account: str | None, every: bool, state: Path, as_json: bool) -
 
 @appeal.command("answer")
 @click.argument("appeal_id", metavar="APPEAL")
-@click.option("--grant/--refuse", "grant", default=None, help="Release the account, or let the verdict stand.")
+@click.option("--grant", is_flag=True, help="Release the account.")
+@click.option("--refuse", is_flag=True, help="Let the verdict stand.")
 @options.by
 @options.reason
 @options.days
 @options.control_state
 @options.as_json
 def answer_one(
-    appeal_id: str, grant: bool | None, by: str, reason: str, days: float, state: Path, as_json: bool
+    appeal_id: str, grant: bool, refuse: bool, by: str, reason: str, days: float, state: Path, as_json: bool
 ) -> None:
-    """Answer APPEAL; --grant also releases the account for --days."""
+    """Answer APPEAL with --grant or --refuse; --grant also releases the account for --days."""
     from stillwatch.app.appeals import Answer, answer_appeal
     from stillwatch.app.control import open_control
 
-    if grant is None:
-        raise click.UsageError("Give --grant or --refuse.")
+    if grant == refuse:
+        raise click.UsageError("give exactly one of --grant and --refuse.")
     with open_control(state, new=False) as book:
         done = answer_appeal(book, Answer(id=appeal_id, grant=grant, by=by, reason=reason, days=days), time.time())
     if as_json:
@@ -87,4 +89,5 @@ def answer_one(
     if done.release:
         click.echo(f"Decision {done.release.id} releases the account until {moment(done.release.expires)}.")
     if done.also:
-        click.echo(f"{len(done.also)} other accounts stay under the same decision.")
+        stay = "stays" if len(done.also) == 1 else "stay"
+        click.echo(f"{plural(len(done.also), 'other account')} {stay} under the same decision.")

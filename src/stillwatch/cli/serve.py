@@ -21,7 +21,8 @@ def serve(**given: Any) -> None:
     """Stand before a model server: forward its API, take events, judge them, and act as policy says.
 
     Callers use keys of `stillwatch keys create`. Stop it with Ctrl-C or SIGTERM: answers under way end first, and no
-    event is lost. Exit code 0: stopped; 2: it could not start.
+    event is lost; a second signal, more than a second after the first, ends it at once. One state folder takes one
+    gateway at a time. Exit code 0: stopped; 2: it could not start.
     """
     from stillwatch.app.serve import serve as run
     from stillwatch.app.settings import load_settings

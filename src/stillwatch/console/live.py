@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from stillwatch.console import standing
 from stillwatch.console.report import Report
 from stillwatch.console.terminal import Paper
-from stillwatch.console.wording import FAMILIES, chance, count, listing, plural, scenario_title, signed
+from stillwatch.console.wording import FAMILIES, chance, count, listing, moment, plural, scenario_title, signed
 from stillwatch.terms.action import Action
 from stillwatch.terms.verdict import Campaign
 
@@ -82,7 +82,7 @@ class Caught:
     campaign: Campaign
     truth: Truth
     action: Action
-    """What policy orders for its strongest member."""
+    """What policy orders for its strongest member; an `allow` that expires is what a person said."""
     receipt: str
     """What a decision on it pins."""
 
@@ -134,16 +134,25 @@ def _said(action: Action) -> str:
     effect = EFFECTS.get(action.kind, action.kind)
     if action.shadow:
         return f"{action.kind}, in shadow: written down for each request ({effect}), done to nobody"
+    if action.kind == "allow" and action.expires > 0.0:
+        return f"none: a person dismissed or released it, and that holds until {moment(action.expires)}"
     if action.kind == "allow":
         return "none: its verdict has not taken effect yet"
     return f"{action.kind}, in force since a person confirmed it"
 
 
-def next_steps(commands: Commands, page: str, confirmed: bool, paper: Paper) -> str:
-    """Return what to open and what to type; commands stand on lines of their own, unbroken."""
+def next_steps(commands: Commands, page: str, decided: bool, paper: Paper) -> str:
+    """Return what to open and what to type; commands stand on lines of their own, unbroken.
+
+    Args:
+        commands: What can be typed.
+        page: Path of the report.
+        decided: Whether a person's decision is in force on the campaign; then nothing is asked.
+        paper: Where it is written.
+    """
     paper.head("Open")
     paper.lines.append(f"  {page}")
-    if not confirmed:
+    if not decided:
         paper.head("Confirm it, and it bites (the one command; nothing is refused before)")
         paper.lines.append(f"  {commands.decide}")
     paper.head("Try, from another terminal")

@@ -35,7 +35,7 @@ def render_html(report: Report) -> str:
         headline=summary.headline(report),
         lead=summary.lead(report),
         promise=summary.promise(report),
-        steps=summary.NEXT_FOUND if standing.accused_accounts(report) else summary.NEXT_NOTHING,
+        steps=summary.steps(report),
         limits=summary.LIMITS,
         tiles=cards.tiles(report),
         campaigns=[cards.campaign(report, c, i + 1) for i, c in enumerate(standing.accused_campaigns(report.verdicts))],

@@ -128,6 +128,8 @@ class Report:
     prices: Prices | None
     """None when no price is known; the pages then name tokens alone."""
     error: ErrorRates
+    live: bool = False
+    """Whether live traffic was judged: then policy and people may act on it, which this page cannot know."""
 
     def __post_init__(self) -> None:
         if not self.timeline_step > 0:

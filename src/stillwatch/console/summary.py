@@ -12,11 +12,15 @@ from stillwatch.console.standing import (
     links,
     lone_accounts,
 )
-from stillwatch.console.wording import chance, count, day, money, plural, scenario_title, share
+from stillwatch.console.wording import chance, count, day, listing, money, plural, scenario_title, share
 from stillwatch.terms.verdict import Campaign
 
+DECIDES_SCAN = "A person decides. Nothing was blocked, slowed or changed, and no account was told."
+DECIDES_LIVE = (
+    "A person decides. This page was written when traffic was judged; what people decided since, and what policy does,"
+    " `stillwatch status` and `stillwatch decide list` tell."
+)
 NEXT_FOUND = (
-    "A person decides. Nothing was blocked, slowed or changed, and no account was told.",
     "Read each campaign's best honest explanation first, and ask whether you know of a reason for it:"
     " a class, a partner, a published tool, one customer with many keys.",
     "Check the accounts against what only you hold: contracts, sign-up records, support mail.",
@@ -27,6 +31,11 @@ NEXT_NOTHING = (
     "Look at the coverage: a scenario that could not run has found nothing because it did not look.",
     "Scan a longer span, or more fields, if you expected to see something.",
 )
+NEXT_UNREAD = (
+    "Look at the reasons for the bad rows: nothing was judged, so nothing is known of this traffic.",
+    "Check that the file is the log you meant and that its format is the one that was read, then scan again.",
+)
+QUARANTINES_NAMED = 3
 LIMITS = (
     "Evidence links accounts by what they sent and how. It does not say who is behind them or why.",
     "A campaign whose accounts share nothing that stays (wording, subjects, payment, network, client) is not seen.",
@@ -45,13 +54,34 @@ def headline(report: Report) -> str:
         return f"{plural(len(found), 'campaign')}, {plural(members, 'account')}{extra}"
     if lone:
         return f"No campaign, {plural(len(lone), 'account')} accused alone"
+    if unread(report):
+        return f"Nothing could be read: no row is good, {count(sum(item.bad for item in report.inputs))} are bad"
     return "Nothing found"
+
+
+def unread(report: Report) -> bool:
+    """Return whether there were rows and none of them was good, so that nothing was judged."""
+    return traffic(report) == 0 and any(item.bad for item in report.inputs)
+
+
+def steps(report: Report) -> tuple[str, ...]:
+    """Return what a reader does next, in order."""
+    if accused_accounts(report):
+        return (DECIDES_LIVE if report.live else DECIDES_SCAN, *NEXT_FOUND)
+    return NEXT_UNREAD if unread(report) else NEXT_NOTHING
 
 
 def lead(report: Report) -> str:
     """Return the sentence that stands under the headline."""
     verdicts, found = report.verdicts, accused_campaigns(report.verdicts)
     events = traffic(report)
+    if unread(report) and not found:
+        names = [item.quarantine for item in report.inputs if item.quarantine]
+        more = len(names) - QUARANTINES_NAMED
+        rest = f" and {plural(more, 'further file')}" if more > 0 else ""
+        shown = listing(names[:QUARANTINES_NAMED])
+        where = f" Each bad row is listed with its reason in {shown}{rest}" if names else ""
+        return f"No request was judged.{where}"
     if not found:
         looked = plural(len(verdicts.campaigns), "group of linked accounts", "groups of linked accounts")
         return (

@@ -25,8 +25,9 @@ class Paper:
         """Add one paragraph; `bullet` stands before its first line and the rest hangs under its text."""
         lead = " " * indent + bullet
         wrapped = textwrap.wrap(
-            safe(text), self.width, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
-        ) or [""]
+            safe(text), self.width, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False,
+            break_long_words=False,  # a path is copied from here
+        ) or [""]  # fmt: skip
         self.lines += [f"{style}{line}{_OFF}" if self.colour and style else line for line in wrapped]
 
     def head(self, text: str) -> None:
@@ -58,8 +59,7 @@ def render_text(report: Report, width: int = 80, colour: bool = False) -> str:
         paper.say(text, indent=2, bullet="- ")
     _input(paper, report)
     paper.head("What to do next")
-    found = bool(standing.accused_accounts(report))
-    for i, step in enumerate(summary.NEXT_FOUND if found else summary.NEXT_NOTHING, 1):
+    for i, step in enumerate(summary.steps(report), 1):
         paper.say(step, indent=2, bullet=f"{i}. ")
     return paper.text()
 

@@ -179,3 +179,12 @@ def test_a_backup_never_overwrites_and_leaves_nothing_half_made(state: Path, tmp
     with pytest.raises(StillwatchError, match="it is damaged"):
         back_up(BackupRequest(state=state, target=tmp_path / "b", now=5.0))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["state", "there", "there.tar"]
+
+
+def test_nothing_is_put_back_under_a_gateway_that_has_just_started(tmp_path: Path, state: Path) -> None:
+    back_up(BackupRequest(state=state, target=tmp_path / "b", now=5.0))
+    before = (state / "control.sqlite").read_bytes()
+    with LiveFolder(state).made().taken(), pytest.raises(StillwatchError, match="uses it; stop"):
+        restore(RestoreRequest(source=tmp_path / "b", state=state, replace=True, now=6.0))
+    assert (state / "control.sqlite").read_bytes() == before
+    assert not list(state.glob("replaced-*"))

@@ -1,12 +1,16 @@
 """What would end every worker is said before any is started."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from stillwatch.app import serve as serving
-from stillwatch.app.serve import serve
+from stillwatch.app.livefolder import EventClock, LiveFolder
+from stillwatch.app.notices import Notices
+from stillwatch.app.processplan import ProcessPlan
+from stillwatch.app.serve import Supervisor, serve
 from stillwatch.app.settings import Settings, load_settings
 from stillwatch.terms.errors import StillwatchError
 
@@ -30,6 +34,8 @@ def test_an_address_that_is_taken_is_named(tmp_path: Path, monkeypatch: pytest.M
         ("gateway", {"upstream_key_env": "STILLWATCH_NO_SUCH"}, "upstream_key_env"),
         ("watch", {"calibration": "no-such-file"}, "stillwatch calibrate"),
         ("litellm", {"token_env": "STILLWATCH_NO_SUCH"}, "litellm.token_env"),
+        ("serve", {"port": 9464, "admin_port": 9464}, "must differ"),
+        ("serve", {"port": 0, "admin_host": "no-such-host.invalid"}, "--admin-port"),
     ],
 )
 def test_a_setting_that_no_worker_could_start_with_is_refused(
@@ -43,3 +49,34 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StillwatchError, match="--state"):
         serve(settings(), tmp_path / "file" / "state")
+
+
+def test_a_port_for_metrics_that_is_taken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_BIND_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StillwatchError, match=f"metrics address 127.0.0.1:{port}.*--admin-port"):
+            serve(settings().changed("serve", port=0, admin_port=port), tmp_path)
+
+
+def test_a_state_folder_takes_one_gateway_and_is_free_once_that_ended(tmp_path: Path) -> None:
+    folder = LiveFolder(tmp_path).made()
+    with folder.taken():
+        with pytest.raises(StillwatchError, match=f"process {os.getpid()} uses it"):
+            serve(settings(), tmp_path)
+        assert not folder.clock.exists(), "the clock of the one that runs was touched"
+    with folder.taken():
+        pass
+
+
+def test_only_a_second_signal_after_a_while_ends_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((50.0, 50.1, 50.9, 51.1))
+    monkeypatch.setattr(serving.time, "monotonic", lambda: next(clock))
+    plan = ProcessPlan(state=tmp_path, settings=settings(), clock=EventClock(), key=b"")
+    with socket.socket() as listener:
+        supervisor = Supervisor(plan, listener, Notices(role="gateway"))
+        found = []
+        for _ in range(4):
+            supervisor.stop()
+            found.append(supervisor.stops)
+    assert found == [1, 1, 1, 2]

@@ -107,8 +107,6 @@ def test_warnings_name_what_is_allowed_and_hardly_meant(tmp_path: Path) -> None:
 upstream = "http://models.example:80"
 upstream_key_env = "NOT_SET"
 upstream_key_file = "{key}"
-[watch]
-calibration = "nowhere.json"
 [policy]
 jitter_seconds = 0
 [[policy.rule]]
@@ -119,9 +117,41 @@ until = 2020-01-01
 """
     (tmp_path / "given.toml").write_text(text)
     found = look_over(load_settings(tmp_path / "given.toml"), {}, 1.7e9)
-    for part in ("unencrypted", "NOT_SET is not set", "read by others", "nowhere.json is not there",
-                 "'old': ended", "below four batches", "every rule is in shadow"):  # fmt: skip
+    for part in ("unencrypted", "NOT_SET is not set", "read by others", "'old': ended", "below four batches",
+                 "every rule is in shadow"):  # fmt: skip
         assert any(part in warning for warning in found.warnings), part
     assert "secret" not in str(found) and len(found.rules) == 1
     fine = look_over(load_settings(None), {}, 1.7e9)
     assert [w.split(":")[0] for w in fine.warnings] == ["gateway.upstream is empty"]
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "says"),
+    [
+        ("gateway", {"trusted_proxies": ("0.0.0.0/0",)}, "forge"),
+        ("gateway", {"trusted_proxies": ("10.0.0.0/8", "::/0")}, "forge"),
+        ("serve", {"admin_host": "0.0.0.0"}, "metrics"),
+        ("serve", {"host": "::"}, "TLS"),
+        ("serve", {"host": "gateway.example"}, "TLS"),
+    ],
+)
+def test_what_is_open_to_anybody_is_warned_of(section: str, values: dict[str, Any], says: str) -> None:
+    settings = load_settings(None).changed("gateway", upstream="http://127.0.0.1:1")
+    assert look_over(settings.changed("serve", host="127.0.0.2", admin_host="::1"), {}, 1.7e9).warnings == ()
+    (warning,) = look_over(settings.changed(section, **values), {}, 1.7e9).warnings
+    assert says in warning
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "says"),
+    [
+        ("serve", {"port": 9464}, "must differ"),
+        ("watch", {"calibration": "nowhere.json"}, "nowhere.json.*no such file"),
+    ],
+)
+def test_settings_that_serve_could_not_start_with_fail_the_check(
+    section: str, values: dict[str, Any], says: str
+) -> None:
+    look_over(load_settings(None).changed("serve", port=0, admin_port=0), {}, 1.7e9)
+    with pytest.raises(StillwatchError, match=says):
+        look_over(load_settings(None).changed(section, **values), {}, 1.7e9)

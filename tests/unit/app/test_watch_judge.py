@@ -115,6 +115,7 @@ def test_live_and_scan_until_the_same_block_agree(world: dict[str, Any], number:
     figures = ({k: v for k, v in r.verdicts.figures.items() if k not in apart} for r in (live, scanned))
     assert next(figures) == next(figures)
     assert live.names == scanned.names
+    assert live.live and not scanned.live
     assert live.timeline.keys() - named.keys() == scanned.timeline.keys() - {c.id for c in scanned.verdicts.campaigns}
 
 

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.console import bars, export, render_explain, render_text, report, standing, timeline, wording
+from stillwatch.console import (
+    bars,
+    export,
+    render_explain,
+    render_html,
+    render_text,
+    report,
+    standing,
+    timeline,
+    wording,
+)
 from stillwatch.terms.errors import StillwatchError
 from tests import console_fixture
 
@@ -123,3 +133,23 @@ def test_what_never_accuses_is_never_the_first_reason() -> None:
     shown = replace(evidence, log_e=9.0, detail={"accuses": 0})
     real = replace(evidence, log_e=1.0, detail={"accuses": 1})
     assert standing.strongest((shown, real)) is real and standing.strongest((shown,)) is None
+
+
+def test_where_no_row_is_good_nothing_could_be_read_and_the_quarantine_is_named_whole() -> None:
+    path = "/var/lib/" + "a-long-folder-name-" * 5 + "/bad.jsonl"
+    read = report.InputFile(path="log.jsonl", importer="jsonl", rows=3, good=0, bad=3, quarantine=path)
+    nothing = replace(FULL.verdicts, accounts=(), campaigns=(), figures={})
+    text = render_text(replace(FULL, verdicts=nothing, inputs=(read,), timeline={}, edges={}), width=40)
+    words = " ".join(text.split())
+    assert "Nothing could be read: no row is good, 3 are bad" in words
+    assert "Nothing found" not in words and "Nothing has to be done" not in words
+    assert text.count(path) == 2, "in the lead and beside its input, neither broken"
+
+
+def test_a_live_report_does_not_say_that_nothing_was_done() -> None:
+    scan, live = (" ".join(render_text(replace(FULL, live=on)).split()) for on in (False, True))
+    assert "Nothing was blocked" in scan and "Nothing was blocked" not in live
+    assert "A person decides. This page was written when traffic was judged" in live
+    assert "scan report" in render_html(FULL) and "Nothing was blocked" in render_html(FULL)
+    page = render_html(replace(FULL, live=True))
+    assert "live report" in page and "scan report" not in page and "Nothing was blocked" not in page
