@@ -96,7 +96,7 @@ class Stillwatch:
     def accuse(self, account: str) -> None:
         """Publish a strong verdict, as the watcher would."""
         now = time.time()
-        held = Held(account=account, log_e=20.0, accused=True, campaign="c1", since=now - 9, effective=now - 9,
+        held = Held(account=account, log_e=20.0, accused=True, campaign="c-quince", since=now - 9, effective=now - 9,
                     expires=now + 86_400.0)  # fmt: skip
         published = Published(generation=1, made_at=now, judged_until=now, held={account: held})
         write_published(LiveFolder(self.state).published, published)
@@ -250,7 +250,7 @@ def test_only_a_verdict_that_a_person_confirmed_blocks(
         with pytest.raises(openai.BadRequestError) as caught:
             say(thief, stream=stream)
         assert "Appeal id: ap_" in str(caught.value)
-        assert "c1" not in str(caught.value)
+        assert "c-quince" not in str(caught.value)
     assert not fake.received
     assert say(proxy("acct-honest"))
     exchanges = stillwatch.exchanges(4, {"acct-thief"})
