@@ -1,10 +1,11 @@
 """A source of events seen up to a moment: what a scan with `--until` would have read.
 
 In: any `EventSource` and an end. Out: the same questions, answered from events before it.
-Cost: `span` costs a rollup. Left to the source: everything else.
+Cost: the first `span` of an epoch costs a rollup; it is remembered, so `source` must not change meanwhile.
+Left to the source: everything else.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from stillwatch.terms.event import EventArray
@@ -29,6 +30,7 @@ class ClippedSource:
     source: EventSource
     end: float
     """Seconds since 1970, excluded."""
+    _spans: dict[int, Span] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def epochs(self) -> tuple[int, ...]:
         """Return the key epochs that hold events before the end, ascending."""
@@ -39,6 +41,11 @@ class ClippedSource:
         if epoch is None:
             held = self.epochs()
             epoch = held[-1] if held else 0
+        if epoch not in self._spans:
+            self._spans[epoch] = self._span(epoch)
+        return self._spans[epoch]
+
+    def _span(self, epoch: int) -> Span:
         roll = self.rollup(Window(epoch=epoch))
         if len(roll) == 0:
             return Span(epoch=epoch, first=0.0, last=0.0, n_events=0, n_accounts=0)

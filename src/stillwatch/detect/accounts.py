@@ -140,8 +140,12 @@ class Weighed:
 
         The stake is shared out evenly over the scenarios that may accuse, all or nothing.
         """
-        least: BoolArray = self.p[ACCUSING].min(axis=0, initial=1.0) * int(ACCUSING.sum()) <= alpha
-        return least
+        return np.asarray(self._least(self.p[ACCUSING]) <= alpha)
+
+    @staticmethod
+    def _least(p: FloatArray) -> FloatArray:
+        """Return the least p-value over the scenarios that may accuse, times their number."""
+        return np.asarray(p.min(axis=0, initial=1.0) * int(ACCUSING.sum()))
 
     def find(self, accounts: npt.NDArray[np.uint64]) -> IntArray:
         """Return the index of each account, leaving out those that were not scored."""
@@ -153,7 +157,7 @@ class Weighed:
 
     def lines(self, index: int, alpha: float) -> tuple[Evidence, ...]:
         """Return the evidence of one account, one line a scenario; `S13` is shown and never accuses."""
-        flag = int(self.flags(alpha)[index])
+        flag = int(self._least(self.p[ACCUSING, index]) <= alpha)
         return tuple(
             Evidence(
                 scenario=scenario.name,

@@ -20,7 +20,7 @@ from stillwatch.detect.config import DetectConfig
 from stillwatch.detect.explain import Outside
 from stillwatch.detect.grid import block_seconds
 from stillwatch.detect.habit import N_BINS, HabitTable
-from stillwatch.detect.population import STRATA, Population
+from stillwatch.detect.population import STRATA, Fold, Population
 from stillwatch.detect.search import candidates_of, outside_rows
 from stillwatch.detect.stability import Blocks, Stability, stability
 from stillwatch.terms.errors import StillwatchError
@@ -177,7 +177,7 @@ def calibrate(source: EventSource, config: DetectConfig, *, epoch: int | None = 
     window = Window(epoch=span.epoch, block_seconds=grid)
     people = Population.of(source.rollup(window))
     rng = np.random.default_rng(config.seed)
-    honest = outside_rows(people, candidates_of(source, people, window, config))
+    honest = outside_rows(people, candidates_of(source, people, Fold.both(source, people, window), config))
     if len(honest) == 0:
         everybody = f"all {len(people.roll)} accounts"
         raise StillwatchError(f"calibration: {everybody} are named by candidates; give more honest traffic.")

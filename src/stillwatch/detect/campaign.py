@@ -6,6 +6,7 @@ infrastructure alone never accuses. The false discovery rate is held by e-BH ove
 Source: Wang and Ramdas 2022, "False discovery rate control with e-values".
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,36 +75,36 @@ class Group:
         return any(part.candidate.origin == "content" for part in self.naming)
 
 
-def elsewhere_linked(groups: list[Group]) -> list[IntArray]:
-    """Return for every group the accounts that other granted groups link and it does not, ascending."""
-    granted = [group.rows if group.lead.granted else group.rows[:0] for group in groups]
-    found = []
-    for number, group in enumerate(groups):
-        others = [rows for other, rows in enumerate(granted) if other != number]
-        found.append(np.setdiff1d(np.concatenate([group.rows[:0], *others]), group.rows))
-    return found
+def spoken_for(groups: list[Group], n_accounts: int) -> npt.NDArray[np.bool_]:
+    """Return which accounts a granted group links, shape (n_accounts,)."""
+    linked = np.zeros(n_accounts, bool)
+    for group in groups:
+        if group.lead.granted:
+            linked[group.rows] = True
+    return linked
 
 
 def merge(tested: list[Tested]) -> list[Group]:
     """Join candidates of overlapping membership, after each was judged by itself.
 
-    Joining comes after the judging, so that what is joined to what cannot move the error rate.
+    Joining comes after the judging, so that what is joined to what cannot move the error rate. A candidate
+    is compared with the leads that its own accounts stand in, so the work is in line with the accounts named.
     """
     left = sorted(tested, key=lambda item: (not item.granted, -item.log_e))
     groups: list[list[Tested]] = []
+    led: dict[int, list[int]] = {}  # account -> groups whose lead names it
     for item in left:
-        for group in groups:
-            if _overlap(item, group[0]) >= OVERLAP:
-                group.append(item)
-                break
-        else:
-            groups.append([item])
+        rows: list[int] = item.candidate.rows.tolist()
+        common = Counter(number for row in rows for number in led.get(row, ()))
+        sizes = {number: len(groups[number][0].candidate.rows) for number in common}
+        joined = [n for n, shared in common.items() if shared / max(min(len(rows), sizes[n]), 1) >= OVERLAP]
+        if joined:
+            groups[min(joined)].append(item)
+            continue
+        for row in rows:
+            led.setdefault(row, []).append(len(groups))
+        groups.append([item])
     return [Group(tuple(group)) for group in groups]
-
-
-def _overlap(one: Tested, other: Tested) -> float:
-    common = np.intersect1d(one.candidate.rows, other.candidate.rows, assume_unique=True)
-    return len(common) / max(min(len(one.candidate.rows), len(other.candidate.rows)), 1)
 
 
 def accuse(log_e: FloatArray, n_families: IntArray, *, q: float) -> npt.NDArray[np.bool_]:

@@ -5,6 +5,7 @@ linked. Nothing here decides; a candidate is a question that `explain` answers o
 Cost: one shared-key query a fold. Left to `explain`: honest reasons for what is shared.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,10 +16,13 @@ from scipy.sparse.csgraph import connected_components
 
 from stillwatch.detect.config import DetectConfig
 from stillwatch.detect.explain import MARGIN
+from stillwatch.detect.gather import chunks
 from stillwatch.detect.hits import KeyIndex
 from stillwatch.detect.linkage import Links, link_keys, members_of
-from stillwatch.detect.population import Population
+from stillwatch.detect.population import Fold, Population
+from stillwatch.detect.slices import Places, among
 from stillwatch.stats.bets import bernoulli_bet
+from stillwatch.terms.event import EventArray
 from stillwatch.terms.ports import CarrierArray, EventSource, SharedQuery, Window, kind_index
 
 IntArray = npt.NDArray[np.int64]
@@ -54,40 +58,35 @@ class Candidate:
     """Rows of the block that this is a part of; empty for a whole one."""
 
 
-def content_candidates(
-    source: EventSource, people: Population, window: Window, config: DetectConfig
-) -> list[Candidate]:
+def content_candidates(source: EventSource, people: Population, fold: Fold, config: DetectConfig) -> list[Candidate]:
     """Link holders over the keys that several of them repeat in different requests."""
-    query = SharedQuery(window=window, kinds=LINK_KINDS, min_accounts=MIN_SHARERS, min_requests_per_account=1)
+    query = SharedQuery(window=fold.window, kinds=LINK_KINDS, min_accounts=MIN_SHARERS, min_requests_per_account=1)
     found = source.shared_keys(query)
     strongest = np.argsort(found["requests"], kind="stable")[::-1][: config.max_keys]
     found = np.sort(found[strongest], order=["kind", "key"])
-    carriers = _carriers(source, found, window)
+    carriers = _carriers(source, found, fold.window)
     if len(carriers) == 0:
         return []
-    tagged = _tags(carriers)
-    names, key = np.unique(tagged, return_inverse=True)
+    names, key = np.unique(_tags(carriers), return_inverse=True)
+    key = key.astype(np.int64)
     rows = people.find(carriers["account"])
-    links = _by_holder(
-        key.astype(np.int64), people.holder[rows], carriers["contents"].astype(np.int64), people.n_holders
-    )
+    holder, places = people.holder[rows], Places.of(key, len(names))
+    links = _by_holder(key, holder, carriers["contents"].astype(np.int64), people.n_holders)
     drafts = []
     for group in link_keys(links):
         holders = members_of(links, group, min_holders=config.min_holders)
         if len(holders):
             kept = _lifted(links, group, holders)
-            mine = np.isin(key, kept) & np.isin(people.holder[rows], holders)
-            if mine.any():
-                drafts.append(
-                    Candidate(
-                        "content", int(window.fold or 0), np.unique(rows[mine]), _by_kind(names, carriers, key, kept)
-                    )
-                )
-    pruned = _pruned(source, people, window, drafts)
+            mine = places.find(kept)
+            mine = mine[among(holder[mine], holders)[1]]
+            if len(mine):
+                keys = _by_kind(carriers[places.first(kept)])
+                drafts.append(Candidate("content", int(fold.window.fold or 0), np.unique(rows[mine]), keys))
+    pruned = _pruned(source, people, fold, drafts)
     return [draft for draft in pruned if len(np.unique(people.holder[draft.rows])) >= config.min_holders]
 
 
-def _pruned(source: EventSource, people: Population, window: Window, drafts: list[Candidate]) -> list[Candidate]:
+def _pruned(source: EventSource, people: Population, fold: Fold, drafts: list[Candidate]) -> list[Candidate]:
     """Keep the accounts that carry a block's keys, on the fold it was linked on, well beyond the usual.
 
     Whoever used a popular phrase once would otherwise be tested, and dilute or lend its ties to a
@@ -95,21 +94,27 @@ def _pruned(source: EventSource, people: Population, window: Window, drafts: lis
     """
     if not drafts:
         return []
-    roll = source.rollup(window)
-    everyone = float(roll["n_requests"].sum())
     rows = np.unique(np.concatenate([draft.rows for draft in drafts]))
-    events = source.events(people.roll["account"][rows], window)
-    index = np.searchsorted(rows, people.find(events["account"]))
+    whose: list[IntArray] = []
+
+    def noting_whose(parts: Iterator[EventArray]) -> Iterator[EventArray]:
+        for events in parts:
+            whose.append(np.searchsorted(rows, people.find(events["account"])))
+            yield events
+
+    parts = noting_whose(chunks(source, people, rows, fold.window))
+    carried = KeyIndex.over(parts, (draft.keys for draft in drafts))
+    index = np.concatenate(whose)
     total = np.bincount(index, minlength=len(rows))
-    carried = KeyIndex.of(events, (draft.keys for draft in drafts))
     out = []
     for draft in drafts:
-        hits = np.bincount(index[carried.events(draft.keys)], minlength=len(rows))
-        linked = np.isin(rows, draft.rows)
-        others = max(everyone - float(total[linked].sum()), 1.0)
-        rate = MARGIN * (float(hits[~linked].sum()) + 1.0) / (others + 2.0)
-        own = np.asarray(bernoulli_bet(hits, total, min(max(rate, 1e-5), 0.9)))
-        out.append(replace(draft, rows=rows[linked & (own >= PRUNE_NATS)]))
+        linked = np.searchsorted(rows, draft.rows)
+        at, inside = among(index[carried.events(draft.keys)], linked)
+        hits = np.bincount(at[inside], minlength=len(linked))
+        others = max(fold.requests - float(total[linked].sum()), 1.0)
+        rate = MARGIN * (float((~inside).sum()) + 1.0) / (others + 2.0)
+        own = np.asarray(bernoulli_bet(hits, total[linked], min(max(rate, 1e-5), 0.9)))
+        out.append(replace(draft, rows=draft.rows[own >= PRUNE_NATS]))
     return out
 
 
@@ -137,9 +142,11 @@ def _by_holder(key: IntArray, holder: IntArray, contents: IntArray, n_holders: i
 
 
 def _lifted(links: Links, group: IntArray, holders: IntArray) -> IntArray:
-    inside = np.isin(links.holder, holders)
-    mine = np.bincount(links.key[inside], minlength=links.n_keys)[group]
-    others = np.bincount(links.key[~inside], minlength=links.n_keys)[group]
+    """Return the keys of a group, ascending, that its holders carry far more often than others do."""
+    entries = links.places.find(group)
+    inside = among(links.holder[entries], holders)[1]
+    key = np.searchsorted(group, links.key[entries])
+    mine, others = (np.bincount(key[mask], minlength=len(group)) for mask in (inside, ~inside))
     rest = max(links.n_holders - len(holders), 1)
     lift = (mine / len(holders)) / ((others + 1.0) / (rest + 1.0))
     enough = mine >= max(MIN_CARRIERS, LEAST_PART * len(holders))
@@ -147,12 +154,12 @@ def _lifted(links: Links, group: IntArray, holders: IntArray) -> IntArray:
     return kept if len(kept) else group
 
 
-def _by_kind(names: KeyArray, carriers: CarrierArray, key: IntArray, kept: IntArray) -> dict[str, KeyArray]:
-    chosen = np.isin(key, kept)
+def _by_kind(carriers: CarrierArray) -> dict[str, KeyArray]:
+    """Return the keys of these carriers by kind, ascending; kinds without any are left out."""
     return {
-        kind: np.unique(carriers["key"][chosen & (carriers["kind"] == kind_index(kind))])
+        kind: np.unique(carriers["key"][carriers["kind"] == kind_index(kind)])
         for kind in LINK_KINDS
-        if (chosen & (carriers["kind"] == kind_index(kind))).any()
+        if (carriers["kind"] == kind_index(kind)).any()
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.candidates import Candidate
+from stillwatch.detect.crowd import Crowd
 from stillwatch.detect.deal import deal_ranks
 from stillwatch.detect.explain import Conduct, Outside, Paying
 from stillwatch.detect.habit import HabitTable, likeness_ranks
@@ -147,7 +148,8 @@ def outside_of(people: Population, rows: IntArray, events: EventArray, rng: np.r
     known = int((token != 0).sum())
     shared = (int(_shared(token, holder).sum()) + 1) / (known + 2)
     volumes = people.roll["n_requests"][rows].astype(np.int64)
-    return Outside(0, 0, volumes, _lives(people, rows), min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
+    crowd = Crowd.of(volumes, _lives(people, rows))
+    return Outside(0, 0, crowd, min(max(shared, 0.005), 0.9), habits_of(people, events, rng))
 
 
 def habits_of(people: Population, events: EventArray, rng: np.random.Generator) -> HabitTable:

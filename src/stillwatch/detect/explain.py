@@ -8,13 +8,13 @@ e-values, so that none has to be independent of another.
 Left to `campaign`: multiplicity over all blocks, and the rule of two families.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.detect.crowd import EVEN_BAND, Crowd
 from stillwatch.detect.deal import dealt_nats
 from stillwatch.detect.habit import HabitTable
 from stillwatch.stats.bets import bernoulli_bet, bernoulli_bet_below
@@ -32,12 +32,8 @@ MANY_VARIANTS: Final = 4
 """Different requests with the shared text, on one fold, beyond what one task asks of a person."""
 MANY_VARIANTS_SHARE: Final = 0.2
 """At most this share of people given one task go beyond that."""
-EVEN_BAND: Final = math.log(1.5)
-"""Half width of the band around the median volume that counts as even load, natural log."""
 TRIM: Final = 0.025
 """Share of members, at either end, that the span of a block's life may leave out."""
-SPANS: Final = 200
-"""Places at which a span is laid over the lives of outside accounts."""
 ONE_PAYER: Final = 0.95
 """At least this share of one customer's accounts is paid for with one token."""
 CAP: Final = 700.0
@@ -94,10 +90,8 @@ class Outside:
 
     holders: int
     hit_holders: int
-    volumes: IntArray
-    """Requests of each outside account in the whole log, shape (n_outside,)."""
-    lives: FloatArray
-    """First and last request of each outside account, seconds since 1970, shape (n_outside, 2)."""
+    crowd: Crowd
+    """Their volumes and lifetimes in the whole log."""
     shared_payment: float
     """Share of outside accounts whose token another account uses too; strictly between 0 and 1."""
     habits: HabitTable
@@ -267,14 +261,8 @@ def lifetime_nats(conduct: Conduct, outside: Outside) -> float:
         return 0.0
     low, high = np.quantile(conduct.lives[:, 0], TRIM), np.quantile(conduct.lives[:, 1], 1.0 - TRIM)
     inside = int(((conduct.lives[:, 0] >= low) & (conduct.lives[:, 1] <= high)).sum())
-    ratio = outside.volumes / max(float(np.median(conduct.volumes)), 1.0)
-    others = outside.lives[(ratio >= 0.5) & (ratio <= 2.0)]
-    others = others[np.argsort(others[:, 0])]
-    held = 0
-    for first in others[:: max(len(others) // SPANS, 1), 0]:
-        begin = np.searchsorted(others[:, 0], first)
-        held = max(held, int((others[begin:, 1] <= first + (high - low)).sum()))
-    rate = (held + 1) / (len(others) + 2)
+    held, others = outside.crowd.in_span(float(np.median(conduct.volumes)), float(high - low))
+    rate = (held + 1) / (others + 2)
     return float(np.clip(bernoulli_bet(inside, len(conduct.volumes), min(rate, 0.95)), -CAP, CAP))
 
 
@@ -288,9 +276,8 @@ def even_nats(conduct: Conduct, outside: Outside) -> float:
         return 0.0
     middle = float(np.median(conduct.volumes))
     inside = int((np.abs(np.log(conduct.volumes / middle)) <= EVEN_BAND).sum())
-    others = np.sort(outside.volumes[outside.volumes >= conduct.volumes.min()])
-    in_band = np.searchsorted(others, others * math.exp(2 * EVEN_BAND), side="right") - np.arange(len(others))
-    rate = (int(in_band.max(initial=0)) + 1) / (len(others) + 2)
+    held, others = outside.crowd.in_band(int(conduct.volumes.min()))
+    rate = (held + 1) / (others + 2)
     return float(np.clip(bernoulli_bet(inside, len(conduct.volumes), min(rate, 0.95)), -CAP, CAP))
 
 

@@ -41,10 +41,11 @@ class Elsewhere:
     def of(cls, people: Population, rows: IntArray) -> "Elsewhere":
         """Count the accounts in `rows`, those outside every candidate."""
         tied = {}
-        for name, value in _values(people).items():
-            mask, known = _tied(name, value[rows], people.holder[rows])
+        values = _values(people, rows)
+        for name, value in values.items():
+            mask, known = _tied(name, value, people.holder[rows])
             tied[name] = int(mask.sum()), known
-        client = _values(people)["client"][rows]
+        client = values["client"]
         return cls(people, tied, np.unique(client[client != 0], return_counts=True))
 
     def agreeing(self, name: str, members: UIntArray) -> tuple[int, int]:
@@ -61,11 +62,11 @@ def infrastructure_families(elsewhere: Elsewhere, rows: IntArray) -> dict[str, B
     """Return the families that tie the members: name -> which members, shape (n_members,)."""
     people = elsewhere.people
     found = {}
-    for name, value in _values(people).items():
-        tied, known = _tied(name, value[rows], people.holder[rows])
+    for name, value in _values(people, rows).items():
+        tied, known = _tied(name, value, people.holder[rows])
         if not known or tied.sum() < LEAST_SHARE * len(rows):
             continue
-        others, others_known = elsewhere.agreeing(name, value[rows])
+        others, others_known = elsewhere.agreeing(name, value)
         if float(two_sample_bet(int(tied.sum()), known, others, max(others_known, 1))) >= ENOUGH:
             found[name] = tied
     return found
@@ -78,9 +79,9 @@ def infrastructure_nats(elsewhere: Elsewhere, rows: IntArray) -> dict[str, float
     """
     people = elsewhere.people
     nats = {}
-    for name, value in _values(people).items():
-        tied, known = _tied(name, value[rows], people.holder[rows])
-        others, others_known = elsewhere.agreeing(name, value[rows])
+    for name, value in _values(people, rows).items():
+        tied, known = _tied(name, value, people.holder[rows])
+        others, others_known = elsewhere.agreeing(name, value)
         if known and others_known:
             picked = np.log(max(len(elsewhere.clients[0]), 1)) if name == "client" else 0.0
             nats[name] = float(two_sample_bet(int(tied.sum()), known, others, others_known)) - float(picked)
@@ -104,18 +105,20 @@ def fits_in(people: Population, rows: IntArray, block: IntArray, families: dict[
         expected = [name for name, tied in families.items() if tied.mean() >= NEARLY_ALL]
     if not expected:
         return np.ones(len(rows), bool)
-    values = _values(people)
+    asked, tying = _values(people, rows), _values(people, block)
     fits = np.zeros(len(rows), bool)
     for name in expected:
-        held = values[name][block[families[name]]]
-        fits |= np.isin(values[name][rows], held[held != 0])
+        held = tying[name][families[name]]
+        fits |= np.isin(asked[name], held[held != 0])
     return fits
 
 
-def _values(people: Population) -> dict[str, UIntArray]:
+def _values(people: Population, rows: IntArray) -> dict[str, UIntArray]:
+    """Return what each account has in each family, 0 where it is not known; work in line with `rows`."""
     roll = people.roll
-    client = np.where((roll["sdk"] != 0) | (roll["tls"] != 0), roll["sdk"] * np.uint64(31) ^ roll["tls"], np.uint64(0))
-    return {"payment": roll["payment"], "network": roll["network"], "client": client}
+    sdk, tls = roll["sdk"][rows], roll["tls"][rows]
+    client = np.where((sdk != 0) | (tls != 0), sdk * np.uint64(31) ^ tls, np.uint64(0))
+    return {"payment": roll["payment"][rows], "network": roll["network"][rows], "client": client}
 
 
 def _tied(name: str, value: UIntArray, holder: IntArray) -> tuple[BoolArray, int]:

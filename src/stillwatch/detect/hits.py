@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.detect.slices import among, ranges
 from stillwatch.terms.event import EventArray
 from stillwatch.terms.ports import kind_index
 
@@ -22,6 +23,8 @@ Keys = Mapping[str, UIntArray]
 
 FIELDS: Final = {"anchor": "anchors", "system_anchor": "system_anchors"}
 """Sketch fields of key kinds that have another name there."""
+AT_ONCE: Final = 65_536
+"""Events that are looked through at a time."""
 
 
 def hit_mask(events: EventArray, keys: Keys) -> BoolArray:
@@ -43,17 +46,24 @@ class KeyIndex:
     @classmethod
     def of(cls, events: EventArray, blocks: Iterable[Keys]) -> "KeyIndex":
         """Look through the events once for the keys of all blocks."""
-        wanted: dict[str, list[UIntArray]] = {}
-        for keys in blocks:
-            for kind, values in keys.items():
-                wanted.setdefault(kind, []).append(values)
-        tags, places = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
-        for kind, parts in wanted.items():
-            values = events["sketch"][FIELDS.get(kind, kind)]
-            found = np.nonzero(np.isin(values, np.unique(np.concatenate(parts))))
-            tags.append(_tagged(kind, values[found]))
-            places.append(found[0])
-        tag, event = np.concatenate(tags), np.concatenate(places)
+        return cls.over((events[i : i + AT_ONCE] for i in range(0, len(events), AT_ONCE)), blocks)
+
+    @classmethod
+    def over(cls, parts: Iterable[EventArray], blocks: Iterable[Keys]) -> "KeyIndex":
+        """Look through events that come in parts, numbered as they come; memory for one part and for what is found."""
+        wanted = _wanted(blocks)
+        tags: dict[str, list[UIntArray]] = {kind: [np.zeros(0, np.uint64)] for kind in wanted}
+        places: dict[str, list[IntArray]] = {kind: [np.zeros(0, np.int64)] for kind in wanted}
+        before = 0
+        for events in parts:
+            for kind, keys in wanted.items():
+                values = events["sketch"][FIELDS.get(kind, kind)]
+                found = np.nonzero(among(values, keys)[1])
+                tags[kind].append(_tagged(kind, values[found]))
+                places[kind].append(found[0] + before)
+            before += len(events)
+        tag = np.concatenate([np.zeros(0, np.uint64), *(one for kind in wanted for one in tags[kind])])
+        event = np.concatenate([np.zeros(0, np.int64), *(one for kind in wanted for one in places[kind])])
         order = np.argsort(tag, kind="stable")
         return cls(tag[order], event[order])
 
@@ -62,21 +72,22 @@ class KeyIndex:
         asked = [np.zeros(0, np.uint64), *(_tagged(kind, values) for kind, values in keys.items())]
         tags = np.unique(np.concatenate(asked))
         begin, end = np.searchsorted(self.tag, tags, "left"), np.searchsorted(self.tag, tags, "right")
-        return np.unique(self.event[_ranges(begin, end)])
+        return np.unique(self.event[ranges(begin, end)])
+
+
+def _wanted(blocks: Iterable[Keys]) -> dict[str, UIntArray]:
+    """Return all keys of all blocks by kind, ascending, each once."""
+    parts: dict[str, list[UIntArray]] = {}
+    for keys in blocks:
+        for kind, values in keys.items():
+            parts.setdefault(kind, []).append(values)
+    return {kind: np.unique(np.concatenate(values)) for kind, values in parts.items()}
 
 
 def _tagged(kind: str, values: UIntArray) -> UIntArray:
     """Tell keys of different kinds apart within one array of 64-bit values."""
     tags: UIntArray = values ^ np.uint64(0x9E3779B97F4A7C15 * (kind_index(kind) + 1) % 2**64)
     return tags
-
-
-def _ranges(begin: IntArray, end: IntArray) -> IntArray:
-    """Return begin[0] .. end[0]-1, begin[1] .. end[1]-1, and so on, in one array."""
-    length = end - begin
-    total = int(length.sum())
-    shift = np.repeat(begin - np.concatenate([[0], np.cumsum(length)[:-1]]), length) if total else begin[:0]
-    return np.asarray(shift + np.arange(total), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +100,17 @@ class Concerned:
     fold: npt.NDArray[np.int8]
     order: IntArray
     """Event indices, ascending by row."""
+    ascending: IntArray
+    """Rows in that order."""
     index: KeyIndex
 
     @classmethod
     def of(cls, events: EventArray, row: IntArray, fold: npt.NDArray[np.int8], blocks: Iterable[Keys]) -> "Concerned":
         """Index events by account and by the blocks' keys."""
-        return cls(events, row, fold, np.argsort(row, kind="stable").astype(np.int64), KeyIndex.of(events, blocks))
+        order = np.argsort(row, kind="stable").astype(np.int64)
+        return cls(events, row, fold, order, row[order], KeyIndex.of(events, blocks))
 
     def of_accounts(self, rows: IntArray) -> IntArray:
         """Return the indices of these accounts' events, ascending; `rows` ascending, each once."""
-        ascending = self.row[self.order]
-        begin, end = np.searchsorted(ascending, rows, "left"), np.searchsorted(ascending, rows, "right")
-        return np.sort(self.order[_ranges(begin, end)])
+        begin, end = np.searchsorted(self.ascending, rows, "left"), np.searchsorted(self.ascending, rows, "right")
+        return np.sort(self.order[ranges(begin, end)])

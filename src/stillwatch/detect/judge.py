@@ -14,19 +14,21 @@ import numpy.typing as npt
 
 from stillwatch.detect.accounts import HonestScores, Scores, Weighed, score_accounts
 from stillwatch.detect.calibration import Calibration
-from stillwatch.detect.campaign import Group, Tested, accuse, elsewhere_linked, merge, threshold
+from stillwatch.detect.campaign import Group, Tested, accuse, merge, spoken_for, threshold
 from stillwatch.detect.candidates import Candidate
 from stillwatch.detect.conduct import conduct_of, outside_of
 from stillwatch.detect.config import DetectConfig
 from stillwatch.detect.explain import Outside, explain_content, explain_infrastructure
 from stillwatch.detect.families import Elsewhere, infrastructure_families
+from stillwatch.detect.gather import gather
 from stillwatch.detect.grid import block_seconds, fold_of
 from stillwatch.detect.hits import Concerned
 from stillwatch.detect.parting import parted
-from stillwatch.detect.population import STRATA, Population
+from stillwatch.detect.population import STRATA, Fold, Population
 from stillwatch.detect.receipt import conclude, flag_figures, with_own, with_scenarios
 from stillwatch.detect.record import Around, campaign_record, near_misses
 from stillwatch.detect.search import candidates_of, named_rows
+from stillwatch.detect.slices import among
 from stillwatch.terms.event import EventArray, empty_events
 from stillwatch.terms.ports import EventSource, Window
 from stillwatch.terms.verdict import AccountVerdict, Campaign, Verdicts
@@ -47,8 +49,8 @@ class Bench:
     window: Window
     concerned: Concerned
     """Events of all members and of others that carry their keys."""
-    active: tuple[IntArray, IntArray]
-    """Holders active on fold 0 and on fold 1, each once."""
+    folds: tuple[Fold, Fold]
+    """Who is active on either."""
     elsewhere: Elsewhere
     """How accounts outside every candidate agree in infrastructure."""
     outside: Outside
@@ -83,17 +85,18 @@ def judge(
     seconds = block_seconds(span.first, span.last, longest=config.block_seconds)
     window = Window(epoch=span.epoch, block_seconds=seconds)
     people = Population.of(source.rollup(window))
-    candidates = candidates_of(source, people, window, config)
-    bench = _bench(source, config, people, window, candidates)
+    folds = Fold.both(source, people, window)
+    candidates = candidates_of(source, people, folds, config)
+    bench = _bench(source, config, people, folds, candidates)
     if calibration is not None:
         bench = replace(bench, outside=calibration.outside(people))
     candidates = [part for block in candidates for part in parted(bench.elsewhere, block, config)]
     groups, granted = _granted(bench, [_test(bench, candidate) for candidate in candidates])
     families = [infrastructure_families(bench.elsewhere, group.rows) for group in groups]
-    naming = np.random.default_rng([config.seed, 2])
+    naming, linked = np.random.default_rng([config.seed, 2]), spoken_for(groups, len(people.roll))
     campaigns = tuple(
-        campaign_record(people, bench.concerned, group, Around(family, rows, naming))
-        for group, family, rows in zip(groups, families, elsewhere_linked(groups), strict=True)
+        campaign_record(people, bench.concerned, group, Around(family, linked, naming))
+        for group, family in zip(groups, families, strict=True)
     )
     campaigns = tuple(sorted(campaigns, key=lambda c: (not c.accused, -c.log_e)))
     figures = {
@@ -171,38 +174,39 @@ def _weigh_shown(
     honest = HonestScores.of(Scores.of(bench.reference, bench.people, rng))
     late = replace(bench.window, start=bench.middle)
     rows = bench.people.find(np.array(sorted(shown), np.uint64))
-    mine = bench.concerned.events[bench.concerned.of_accounts(rows)]
-    mine = mine[mine["time"] >= bench.middle]
+    events = bench.concerned.events
+    mine = bench.concerned.of_accounts(rows)
+    mine = mine[events["time"][mine] >= bench.middle]
     if len(mine) == 0:
-        return honest.weigh(Scores.of(mine, bench.people, rng))
-    company = bench.people.roll["account"][bench.company]
-    company = company[~np.isin(company, mine["account"])]
+        return honest.weigh(Scores.of(empty_events(), bench.people, rng))
+    company = bench.people.accounts[bench.company]
+    company = company[~np.isin(company, events["account"][mine])]
     others = bench.source.events(company, late) if len(company) else empty_events()
-    return honest.weigh(Scores.of(np.concatenate([mine, others]), bench.people, rng))
+    both = np.empty(len(mine) + len(others), events.dtype)
+    np.take(events, mine, out=both[: len(mine)], mode="clip")  # no second copy: there may be gigabytes
+    both[len(mine) :] = others
+    return honest.weigh(Scores.of(both, bench.people, rng))
 
 
 def _bench(
-    source: EventSource, config: DetectConfig, people: Population, window: Window, candidates: list[Candidate]
+    source: EventSource, config: DetectConfig, people: Population, folds: tuple[Fold, Fold], candidates: list[Candidate]
 ) -> Bench:
-    rng = np.random.default_rng(config.seed)
+    rng, window = np.random.default_rng(config.seed), replace(folds[0].window, fold=None)
     named = named_rows(candidates)
     outside_rows = np.setdiff1d(np.arange(len(people.roll)), named)
     carriers = _carriers(source, people, window, candidates)
     if len(carriers) > MOST_CARRIERS:
         carriers = rng.choice(carriers, MOST_CARRIERS, replace=False)
     rows = np.union1d(named, carriers)
-    concerned = source.events(people.roll["account"][rows], window) if len(rows) else empty_events()
+    concerned = gather(source, people, rows, window)
     span_first, span_last = float(people.roll["first"].min()), float(people.roll["last"].max())
     half = replace(window, end=max((span_first + span_last) / 2, np.nextafter(span_first, np.inf)))
     sample = rng.choice(outside_rows, min(config.controls, len(outside_rows)), replace=False)
     reference = source.events(people.roll["account"][sample], half) if len(sample) else empty_events()
-    active = [
-        np.unique(people.holder[people.find(source.rollup(replace(window, fold=fold))["account"])]) for fold in (0, 1)
-    ]
     outside = outside_of(people, outside_rows, reference, rng)
     fold = fold_of(concerned["time"], window.block_seconds)
     indexed = Concerned.of(concerned, people.find(concerned["account"]), fold, (c.keys for c in candidates))
-    return Bench(source, config, people, window, indexed, (active[0], active[1]), Elsewhere.of(people, outside_rows),
+    return Bench(source, config, people, window, indexed, folds, Elsewhere.of(people, outside_rows),
                  outside, sample, reference, half.end, rng)  # fmt: skip
 
 
@@ -236,9 +240,9 @@ def _outside(bench: Bench, candidate: Candidate, carriers: IntArray) -> Outside:
 
     Accounts of the block that this candidate is a part of are no reference: they were linked as it was.
     """
-    holder = bench.people.holder
+    holder, active = bench.people.holder, bench.folds[1 - candidate.fold].holders
     members = np.unique(holder[np.union1d(candidate.rows, candidate.parted_from)])
-    others = len(np.setdiff1d(bench.active[1 - candidate.fold], members, assume_unique=True))
+    others = len(active) - int(among(members, active)[1].sum())
     hit_holders = len(np.setdiff1d(np.unique(holder[carriers]), members))
     return replace(bench.outside, holders=others, hit_holders=hit_holders)
 

@@ -9,13 +9,15 @@ Source: inverse popularity after FRAUDAR (Hooi et al., KDD 2016); the odds ratio
 campaigns linkable, where inverse popularity alone would call them popular.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+
+from stillwatch.detect.slices import Places
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -44,6 +46,11 @@ class Links:
     """Different requests (by content) of that holder with that key."""
     n_keys: int
     n_holders: int
+    places: Places = field(init=False, repr=False)
+    """Where the entries of each key stand."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "places", Places.of(self.key, self.n_keys))
 
 
 def link_keys(links: Links) -> list[IntArray]:
@@ -133,10 +140,10 @@ def members_of(links: Links, keys: IntArray, *, min_holders: int) -> IntArray:
     A holder belongs when it carried at least two of the keys, or one of them in two different
     requests; groups with fewer than `min_holders` such holders give an empty array.
     """
-    inside = np.isin(links.key, keys)
-    holder, contents = links.holder[inside], links.contents[inside]
-    n_keys = np.bincount(holder, minlength=links.n_holders)
-    most = np.zeros(links.n_holders, np.int64)
-    np.maximum.at(most, holder, contents)
-    members = np.flatnonzero((n_keys >= 2) | (most >= 2))
+    inside = links.places.find(np.unique(keys))
+    holder, at = np.unique(links.holder[inside], return_inverse=True)
+    n_keys = np.bincount(at, minlength=len(holder))
+    most = np.zeros(len(holder), np.int64)
+    np.maximum.at(most, at, links.contents[inside])
+    members = holder[(n_keys >= 2) | (most >= 2)]
     return members if len(members) >= min_holders else members[:0]

@@ -2,16 +2,16 @@
 
 In: a roll-up of a window. Out: parallel arrays, one entry an account, in order of account hash.
 A holder is what counts once: an organisation, or a key that several accounts use, or the account.
-Cost: 200 bytes an account. Left to `linkage`: what holders share.
+Cost: 200 bytes an account; a look-up takes the log of their number. Left to `linkage`: what holders share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.terms.ports import RollupArray
+from stillwatch.terms.ports import EventSource, RollupArray, Window
 
 IntArray = npt.NDArray[np.int64]
 
@@ -34,20 +34,51 @@ class Population:
     """Index into `STRATA`."""
     n_holders: int
     notes: tuple[str, ...]
+    accounts: npt.NDArray[np.uint64] = field(init=False, repr=False)
+    """The accounts of `roll`, side by side, so that a look-up does not copy them."""
+    n_contents: int = field(init=False)
+    """Different requests of all accounts together."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "accounts", np.ascontiguousarray(self.roll["account"]))
+        object.__setattr__(self, "n_contents", int(self.roll["n_contents"].sum(dtype=np.int64)))
 
     @classmethod
     def of(cls, roll: RollupArray) -> "Population":
         """Read holders and strata from a roll-up of the whole log."""
         notes: list[str] = []
         holder = roll["account"].copy()
-        for field in ("key_id", "organisation"):
-            holder = _collapse(roll, field, holder, notes)
+        for name in ("key_id", "organisation"):
+            holder = _collapse(roll, name, holder, notes)
         _, index = np.unique(holder, return_inverse=True)
         return cls(roll, index.astype(np.int64), _strata(roll), int(index.max(initial=-1)) + 1, tuple(notes))
 
     def find(self, accounts: npt.NDArray[np.uint64]) -> IntArray:
         """Return the row of each account; every account must be in the log."""
-        return np.searchsorted(self.roll["account"], accounts).astype(np.int64)
+        return np.searchsorted(self.accounts, accounts).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Who is active on every other block."""
+
+    window: Window
+    """The window, with its fold."""
+    requests: float
+    """Requests of everybody on it."""
+    holders: IntArray
+    """Holders active on it, ascending, each once."""
+
+    @classmethod
+    def both(cls, source: EventSource, people: Population, window: Window) -> "tuple[Fold, Fold]":
+        """Ask the source about fold 0 and fold 1 of a window."""
+        first, second = (cls._of(source, people, replace(window, fold=number)) for number in (0, 1))
+        return first, second
+
+    @classmethod
+    def _of(cls, source: EventSource, people: Population, window: Window) -> "Fold":
+        roll = source.rollup(window)
+        return cls(window, float(roll["n_requests"].sum()), np.unique(people.holder[people.find(roll["account"])]))
 
 
 def _collapse(

@@ -25,6 +25,7 @@ from stillwatch.stats.multiplicity import e_bh
 from stillwatch.terms.verdict import AccountVerdict, Campaign, Evidence
 
 IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 UIntArray = npt.NDArray[np.uint64]
 
@@ -131,11 +132,12 @@ def conclude(
         people: The population.
         config: Error rates.
     """
+    nats = weighed.own
 
     def own(index: int, accused: bool) -> AccountVerdict:
-        return _own_verdict(index, weighed, people, accused, config.alpha)
+        return replace(_own_verdict(index, weighed, people, nats, config.alpha), accused=accused)
 
-    hashes, strongest = weighed.scores.account, np.argsort(-weighed.own, kind="stable")
+    hashes, strongest = weighed.scores.account, np.argsort(-nats, kind="stable")
     first = [verdict for verdict in with_own(near, weighed, config) if verdict.accused]
     members = np.array([verdict.account for verdict in first], np.uint64)
     granted = accused_alone(weighed, people, config) & ~np.isin(hashes, members)
@@ -147,14 +149,14 @@ def conclude(
     return (*first, *alone, *closest, *(own(int(i), False) for i in others))
 
 
-def _own_verdict(index: int, weighed: Weighed, people: Population, accused: bool, alpha: float) -> AccountVerdict:
+def _own_verdict(index: int, weighed: Weighed, people: Population, own: FloatArray, alpha: float) -> AccountVerdict:
     account = int(weighed.scores.account[index])
     row = int(people.find(np.array([account], np.uint64))[0])
     return AccountVerdict(
         account=account,
-        log_e=round(float(weighed.own[index]), 4),
+        log_e=round(float(own[index]), 4),
         campaign=None,
-        accused=accused,
+        accused=False,
         evidence=weighed.lines(index, alpha),
         surface=STRATA[int(people.stratum[row])],
         requests=int(people.roll["n_requests"][row]),

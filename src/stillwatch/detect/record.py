@@ -21,6 +21,7 @@ from stillwatch.detect.explain import MARGIN
 from stillwatch.detect.families import fits_in
 from stillwatch.detect.hits import Concerned
 from stillwatch.detect.population import STRATA, Population
+from stillwatch.detect.slices import among
 from stillwatch.stats.bets import bernoulli_bet
 from stillwatch.terms.verdict import AccountVerdict, Campaign, Evidence
 
@@ -50,8 +51,8 @@ class Around:
 
     families: Mapping[str, BoolArray]
     """Infrastructure families that tie the linked members, and which of them."""
-    elsewhere: IntArray
-    """Accounts that other granted groups link and this one does not."""
+    spoken_for: BoolArray
+    """Accounts that any granted group links, shape (n_accounts,); what links them elsewhere makes no member here."""
     rng: np.random.Generator
     """Source of the order in which it is asked whether the work was dealt out."""
 
@@ -68,7 +69,8 @@ def campaign_record(people: Population, concerned: Concerned, group: Group, arou
     rows, own, harvests = _members(people, concerned, group, around)
     fits = fits_in(people, rows, group.rows, dict(around.families))
     rows, own = rows[fits], own[fits]
-    mine = concerned.events[concerned.of_accounts(rows)]
+    mine = concerned.of_accounts(rows)
+    time = concerned.events["time"][mine]
     order = np.lexsort((rows, -own))
     accounts = people.roll["account"][rows[order]]
     return Campaign(
@@ -80,10 +82,10 @@ def campaign_record(people: Population, concerned: Concerned, group: Group, arou
         evidence=group.lead.evidence,
         accused=group.lead.granted,
         requests=len(mine),
-        first_seen=float(mine["time"].min()) if len(mine) else 0.0,
-        last_seen=float(mine["time"].max()) if len(mine) else 0.0,
-        tokens_in=int(mine["tokens_in"].clip(0).sum()),
-        tokens_out=int(mine["tokens_out"].clip(0).sum()),
+        first_seen=float(time.min()) if len(time) else 0.0,
+        last_seen=float(time.max()) if len(time) else 0.0,
+        tokens_in=int(concerned.events["tokens_in"][mine].clip(0).sum()),
+        tokens_out=int(concerned.events["tokens_out"][mine].clip(0).sum()),
         harvest=int(harvests[fits].sum()),
     )
 
@@ -91,7 +93,31 @@ def campaign_record(people: Population, concerned: Concerned, group: Group, arou
 def _members(
     people: Population, concerned: Concerned, group: Group, around: Around
 ) -> tuple[IntArray, FloatArray, IntArray]:
-    """Return (rows, nats of each account's own part, each account's different requests with the content)."""
+    """Return (rows, nats of each account's own part, each account's different requests with the content).
+
+    Looks at accounts that were linked or carry the content, and at no others: the rest have nothing to show.
+    """
+    once = _different_hits(concerned, group)
+    block = group.rows
+    rows = np.union1d(concerned.row[once], block)
+    at = np.searchsorted(rows, concerned.row[once])
+    hits = np.bincount(at, minlength=len(rows))
+    linked = among(rows, block)[1]
+    total = np.maximum(people.roll["n_contents"][rows].astype(np.int64), hits)
+    rate = min(MARGIN * _outside_rate(people, rows, hits, linked), 0.9)
+    own = np.asarray(bernoulli_bet(hits, total, rate))
+    bar = np.where(linked, MEMBER_NATS, MEMBER_NATS + np.log(people.n_holders))
+    member = (hits >= 2) & (own >= bar)
+    member &= linked | ~around.spoken_for[rows]
+    given = hits / np.maximum(total, 1)
+    member &= given >= LEAST_PART * np.median(given[linked])
+    member &= ~_public(people, concerned, Found(once, at, member), around.rng)
+    member |= among(rows, group.tied)[1]
+    return rows[member], own[member], hits[member]
+
+
+def _different_hits(concerned: Concerned, group: Group) -> IntArray:
+    """Return the events that carry the group's content, each account's different contents once."""
     keys: dict[str, npt.NDArray[np.uint64]] = {}
     for part in group.naming:
         for kind, values in part.candidate.keys.items():
@@ -99,70 +125,67 @@ def _members(
     hit = concerned.index.events(keys)
     tied = tie(concerned.row[hit].astype(np.uint64), concerned.events["sketch"]["content"][hit])
     _, once = np.unique(tied, return_index=True)
-    hits = np.bincount(concerned.row[hit[once]], minlength=len(people.roll))
-    total = people.roll["n_contents"].astype(np.int64)
-    linked = np.zeros(len(people.roll), bool)
-    linked[group.rows] = True
-    rate = min(MARGIN * _outside_rate(people, hits, linked), 0.9)
-    own = np.asarray(bernoulli_bet(hits, np.maximum(total, hits), rate))
-    bar = np.where(linked, MEMBER_NATS, MEMBER_NATS + np.log(people.n_holders))
-    member = (hits >= 2) & (own >= bar)
-    member[around.elsewhere] = False
-    given = hits / np.maximum(np.maximum(total, hits), 1)
-    member &= given >= LEAST_PART * np.median(given[group.rows])
-    member &= ~_public(people, concerned, (hit[once], member), around.rng)
-    member[group.tied] = True
-    rows = np.flatnonzero(member)
-    return rows, own[rows], hits[rows]
+    return hit[once]
 
 
-def _public(
-    people: Population, concerned: Concerned, found: tuple[IntArray, BoolArray], rng: np.random.Generator
-) -> BoolArray:
-    """Return which members send a public set in a block that has work of its own.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Accounts that were linked or carry a block's content, and what they carry."""
+
+    once: IntArray
+    """Events with the content, each account's different contents once, shape (n_hits,)."""
+    at: IntArray
+    """Whose each is: an index of an account, shape (n_hits,)."""
+    member: BoolArray
+    """Which accounts are members so far, shape (n_accounts,)."""
+
+
+def _public(people: Population, concerned: Concerned, found: Found, rng: np.random.Generator) -> BoolArray:
+    """Return which accounts send a public set in a block that has work of its own, shape (n_accounts,).
 
     Args:
         people: The population.
         concerned: Events of all who carried the content.
-        found: Hits, each account's different contents once; and who is a member so far.
+        found: The accounts, and who is a member so far.
         rng: Source of the order of `deal_ranks`.
     """
-    once, member = found
-    common = _common_share(people, concerned, once)
+    member = found.member
+    common = _common_share(people, concerned, found)
     if not member.any() or np.quantile(common[member], 0.25) >= FEW_COMMON:
         return np.zeros(len(member), bool)
-    mine = once[member[concerned.row[once]]]
+    mine = found.once[member[found.at]]
     ranks = deal_ranks(people.holder[concerned.row[mine]], concerned.events["sketch"]["content"][mine], rng)
     return common >= (MOSTLY_COMMON if dealt_nats(ranks) < DEALT else np.inf)
 
 
-def _common_share(people: Population, concerned: Concerned, once: IntArray) -> FloatArray:
-    """Return for every account the share of its different hits that another holder sent too.
+def _common_share(people: Population, concerned: Concerned, found: Found) -> FloatArray:
+    """Return for every account the share of its different hits that another holder sent too, shape (n_accounts,).
 
     Whoever sends a public test set sends what others send; where the block as a whole does not, such
     an account merely meets it there.
-
-    Args:
-        people: The population.
-        concerned: Events of all who carried the content.
-        once: Hits, each account's different contents once: event indices.
     """
-    row, content = concerned.row[once], concerned.events["sketch"]["content"][once]
+    row, content = concerned.row[found.once], concerned.events["sketch"]["content"][found.once]
     _, first = np.unique(tie(people.holder[row].astype(np.uint64), content), return_index=True)
     values, senders = np.unique(content[first], return_counts=True)
     shared = senders[np.searchsorted(values, content)] >= 2 if len(values) else np.zeros(0, bool)
-    n = np.bincount(row, minlength=len(people.roll))
-    return np.bincount(row, weights=shared, minlength=len(people.roll)) / np.maximum(n, 1)
+    n = np.bincount(found.at, minlength=len(found.member))
+    return np.bincount(found.at, weights=shared, minlength=len(found.member)) / np.maximum(n, 1)
 
 
-def _outside_rate(people: Population, hits: IntArray, linked: npt.NDArray[np.bool_]) -> float:
+def _outside_rate(people: Population, rows: IntArray, hits: IntArray, linked: BoolArray) -> float:
     """Return how often a different request of an account that was not linked carries the content.
 
     Accounts that carried it more than once are left out: some are members that linkage missed, and
     an honest account that repeats it is judged by its own count.
+
+    Args:
+        people: The population.
+        rows: Accounts that were linked or carry the content; everybody else has none.
+        hits: Different requests of each with the content.
+        linked: Which of them were linked.
     """
-    requests = float(people.roll["n_contents"][~linked].sum())
-    once = float(hits[~linked & (hits == 1)].sum())
+    requests = float(people.n_contents - int(people.roll["n_contents"][rows[linked]].sum(dtype=np.int64)))
+    once = float((~linked & (hits == 1)).sum())
     return min(max((once + 1.0) / (requests + 2.0), 1e-5), 0.5)
 
 

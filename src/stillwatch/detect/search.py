@@ -1,28 +1,28 @@
 """Look for blocks worth testing, the same way for judging a log and for learning from one.
 
-In: a source, its population and a window. Out: candidates, and the rows of everybody whom none of
+In: a source, its population and the two folds of a window. Out: candidates, and the rows of everybody whom none of
 them names. Whoever is named is left out of every reference, guilty or not.
 Cost: two shared-key queries. Left to `judge`: testing; left to `calibration`: learning.
 """
-
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detect.candidates import Candidate, content_candidates, infrastructure_candidates
 from stillwatch.detect.config import DetectConfig
-from stillwatch.detect.population import Population
-from stillwatch.terms.ports import EventSource, Window
+from stillwatch.detect.population import Fold, Population
+from stillwatch.terms.ports import EventSource
 
 IntArray = npt.NDArray[np.int64]
 
 
-def candidates_of(source: EventSource, people: Population, window: Window, config: DetectConfig) -> list[Candidate]:
+def candidates_of(
+    source: EventSource, people: Population, folds: tuple[Fold, Fold], config: DetectConfig
+) -> list[Candidate]:
     """Return the blocks linked over content on either fold, and those over infrastructure."""
     candidates: list[Candidate] = []
-    for fold in (0, 1):
-        candidates += content_candidates(source, people, replace(window, fold=fold), config)
+    for fold in folds:
+        candidates += content_candidates(source, people, fold, config)
     return candidates + infrastructure_candidates(people, config)
 
 
