@@ -1,0 +1,1 @@
+"""Forensics: from a suspect's text to readings with exact p-values."""

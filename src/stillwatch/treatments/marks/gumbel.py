@@ -1,0 +1,196 @@
+"""The keyed draw: a token is drawn as it always was, but with numbers that a key and the context make.
+
+In: logits that are ready to be drawn from, the answer so far. Out: the token. Averaged over keys, each token keeps its
+chance; given the key, the draw leaves a trace in which tokens follow which contexts.
+Contexts are the last `width` tokens of the answer, the prompt left out; one that came before in the same answer is
+drawn without a key, or answers would fall into loops. The digest of a context chooses its tier, and so its key
+(`tiers`). With a share `alpha` of draws a second key steps in, so that one prompt has more than one answer.
+With shares (1, 0, 0) and a native key the draws are those of vLLM 0.33's own mark: `gumbel` for alpha 0,
+`dual_key_gumbel` above.
+Cost: 1 ms a step at a vocabulary of 49,152, 0.25 ms after truncation to 50. Needs a temperature above 0.
+Left to engines: calling `truncated` first. Left to `forensics.marks.gumbel`: reading.
+Source: Aaronson 2022 (the Gumbel-max mark); vLLM 0.33 `vllm/v1/watermarking`; the tiers are ours.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch.terms.errors import StillwatchError
+from stillwatch.treatments.marks.order import MarkOrder
+from stillwatch.treatments.marks.philox import PAD, candidate_words, derive_key, uniforms, vocabulary_words
+from stillwatch.treatments.marks.prf import ContextHash
+from stillwatch.treatments.marks.ring import Epoch, TierKey
+from stillwatch.treatments.marks.sampling import Logits
+from stillwatch.treatments.marks.tiers import PROVIDER, bounds, keys_for, tier_int
+
+ALPHA: Final = 0.1
+"""Share of draws under the second key, where nothing else is said."""
+HISTORY: Final = 8192
+"""Latest places of an answer that are searched for a repeated context, as in vLLM."""
+_FEW: Final = 16
+"""Below one token in this many left, only those are drawn for."""
+_NEAR: Final = 2.0
+"""Nats below the likeliest token within which tokens are drawn for first."""
+
+
+class GumbelMark:
+    """The keys of one answer: one account, one campaign, one epoch. Never shown.
+
+    Raises:
+        StillwatchError: the epoch is another than the order's or not of scheme `gumbel`, or `alpha` is out of range.
+    """
+
+    def __init__(self, epoch: Epoch, order: MarkOrder | None = None, *, alpha: float | None = None) -> None:
+        """Take the keys that the order asks for; without an order, the provider's for every context.
+
+        Args:
+            epoch: Scheme `gumbel`.
+            order: Whom the answer is for.
+            alpha: Share of draws under the second key, from 0 to 1; left out, `mixing(epoch)`.
+        """
+        if epoch.scheme != "gumbel":
+            raise StillwatchError(f"mark epoch {epoch.number}: has scheme {epoch.scheme}; a draw needs `gumbel`.")
+        if order is not None and order.epoch != epoch.number:
+            raise StillwatchError(f"mark epoch {epoch.number}: the order asks for epoch {order.epoch}; look that up.")
+        self.epoch = epoch
+        self.alpha = mixing(epoch) if alpha is None else alpha
+        if not 0.0 <= self.alpha <= 1.0:
+            raise StillwatchError(f"alpha = {self.alpha}: must lie from 0 to 1.")
+        self._hash = ContextHash.of(epoch)
+        self._limits = bounds(epoch)
+        owners = keys_for(epoch, order.account, order.campaign) if order else keys_for(epoch)
+        self._keys = [pair_of_keys(draw_key(epoch, key), self.alpha) for key in owners]
+
+    def __repr__(self) -> str:
+        return f"GumbelMark(epoch={self.epoch.number})"
+
+    def answer(self) -> "GumbelAnswer":
+        """Return a fresh answer to be drawn under these keys."""
+        return GumbelAnswer(self)
+
+    def key(self, context: Sequence[int], second: bool = False) -> int:
+        """Return the 64-bit key of a context of `epoch.width` tokens, padded with -1 in front; secret."""
+        tier = PROVIDER if self.epoch.shares[0] == 1.0 else tier_int(self._hash.digest(context), self._limits)
+        return self._keys[tier][second]
+
+
+class GumbelAnswer:
+    """One answer in the making: remembers which contexts were used, and starts anew where an answer went back."""
+
+    def __init__(self, mark: GumbelMark) -> None:
+        """Start with no tokens."""
+        self._mark = mark
+        self._known = 0
+        self._newest = PAD
+        self._last: dict[tuple[int, ...], int] = {}
+
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch it is drawn under."""
+        return self._mark.epoch
+
+    def pick(self, logits: Logits, said: Sequence[int], rng: np.random.Generator) -> int:
+        """Return the token drawn after `said`.
+
+        Args:
+            logits: Shape (vocab,), scaled and truncated (`sampling.truncated`); -inf for what may not be drawn.
+            said: Tokens of the answer so far, the prompt left out.
+            rng: Chance for repeated contexts and for the choice between the two keys.
+
+        Raises:
+            ValueError: no token may be drawn.
+        """
+        draw = self.next_draw(said, rng)
+        if draw is None:
+            return keyless(logits, rng)
+        return keyed(logits, np.array(draw[0], np.int64), draw[1])
+
+    def next_draw(self, said: Sequence[int], rng: np.random.Generator) -> tuple[tuple[int, ...], int] | None:
+        """Return the context and the secret key of the token after `said`; None where it is drawn without one.
+
+        For engines that draw on an accelerator. Arguments as for `pick`.
+        """
+        context, repeated = self._context(said)
+        if repeated:
+            return None
+        second = 0.0 < self._mark.alpha and (self._mark.alpha == 1.0 or float(rng.random()) < self._mark.alpha)
+        return context, self._mark.key(context, second)
+
+    def _context(self, said: Sequence[int]) -> tuple[tuple[int, ...], bool]:
+        """Return the context of the next token and whether it came before within `HISTORY` places."""
+        if len(said) < self._known or (self._known and int(said[self._known - 1]) != self._newest):
+            self._known, self._last = 0, {}
+        for place in range(self._known, len(said)):
+            self._last[self._before(said, place)] = place
+        self._known = len(said)
+        self._newest = int(said[-1]) if len(said) else PAD
+        context = self._before(said, len(said))
+        return context, self._last.get(context, -1 - HISTORY) >= max(0, len(said) - HISTORY)
+
+    def _before(self, said: Sequence[int], place: int) -> tuple[int, ...]:
+        width = self._mark.epoch.width
+        tail = [int(token) for token in said[max(0, place - width) : place]]
+        return (*([PAD] * (width - len(tail))), *tail)
+
+
+def mixing(epoch: Epoch) -> float:
+    """Return the share of draws under the second key: none where the key is an engine's own, else `ALPHA`."""
+    return 0.0 if epoch.native_key else ALPHA
+
+
+def draw_key(epoch: Epoch, key: TierKey) -> int:
+    """Return the 64-bit key that a tier's key draws with; the provider's may be an engine's own."""
+    return epoch.native_key if epoch.native_key and key == epoch.provider_key() else key.a
+
+
+def pair_of_keys(key: int, alpha: float) -> tuple[int, int]:
+    """Return the first and the second key; for alpha 0 the key itself stands for both, as in vLLM's `gumbel`."""
+    return (key, key) if alpha == 0.0 else (derive_key(key, b"key_a"), derive_key(key, b"key_b"))
+
+
+def keyless(logits: Logits, rng: np.random.Generator) -> int:
+    """Return a token drawn with fresh chance."""
+    ids = np.flatnonzero(logits > -np.inf)
+    _some(ids)
+    return int(ids[np.argmax(logits[ids] + rng.gumbel(size=ids.size))])
+
+
+def keyed(logits: Logits, context: NDArray[np.int64], key: int) -> int:
+    """Return the token that a key draws after a context: the greatest logit plus keyed Gumbel noise.
+
+    Args:
+        logits: Shape (vocab,), scaled and truncated.
+        context: Tokens before, shape (width,), -1 for none.
+        key: 64 bits.
+
+    Raises:
+        ValueError: no token may be drawn.
+    """
+    top = logits.max()
+    if _FEW * int(np.count_nonzero(logits > -np.inf)) <= logits.size:
+        ids = np.flatnonzero(logits > -np.inf)
+        _some(ids)
+        return int(ids[np.argmax(logits[ids] + noise(candidate_words(key, context, ids)))])
+    words = vocabulary_words(key, context, logits.size)
+    near = np.flatnonzero(logits > top - np.float32(_NEAR))
+    # Exact: a token further down can only win with noise above `least`, so most need no logarithm.
+    least = float((logits[near] + noise(words[near & 3, near >> 2])).max() - top) + _NEAR - 1e-3
+    enough = np.uint64(min(2**32 - 1, int(np.exp(-np.exp(-least)) * 2**32 * (1 - 1e-6))))
+    rows, columns = np.nonzero(words >= enough)
+    ids = np.concatenate([near, 4 * columns + rows])
+    ids = np.sort(ids[ids < logits.size])
+    return int(ids[np.argmax(logits[ids] + noise(words[ids & 3, ids >> 2]))])
+
+
+def noise(words: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """Return Gumbel noise of words, in single precision as vLLM has it."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.log(-np.log(uniforms(words))), dtype=np.float32)
+
+
+def _some(ids: NDArray[np.intp]) -> None:
+    if ids.size == 0:
+        raise ValueError("logits: are all -inf; leave at least one token to draw.")
