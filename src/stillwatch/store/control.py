@@ -19,6 +19,7 @@ from typing import Any, Final, Self, TypeVar
 from stillwatch.store.controlfailure import DAMAGED, make_private, named_failure
 from stillwatch.store.controlschema import APPLICATION_ID, MIGRATIONS
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
+from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
 
 FILE_NAME: Final = "control.sqlite"
@@ -26,7 +27,7 @@ FILE_NAME: Final = "control.sqlite"
 BUSY_SECONDS: Final = 10.0
 """How long a call waits for another process's write."""
 _KEPT_AS_JSON: Final = frozenset(["verified", "accounts"])
-R = TypeVar("R", KeyRecord, AccountRecord, Decision, Appeal)
+R = TypeVar("R", KeyRecord, AccountRecord, Decision, Appeal, CanaryRecord)
 
 
 class SqliteControl:
@@ -100,6 +101,22 @@ class SqliteControl:
     def put_appeal(self, appeal: Appeal) -> None:
         """Keep an appeal; one with the same id is replaced."""
         self._put("appeals", "id", appeal)
+
+    def canaries(self) -> tuple[CanaryRecord, ...]:
+        """Return every canary, retired and expired ones too, oldest first."""
+        return self._read(CanaryRecord, "canaries", "number")
+
+    def add_canary(self, record: CanaryRecord) -> None:
+        """Keep a canary for ever; an id that is there already is refused."""
+        names, values = _columns(record)
+        with self.changing():
+            self._rows(f"INSERT INTO canaries ({_listed(names)}) VALUES ({_marks(names)})", values)
+
+    def retire_canary(self, canary: str, at: float, by: str) -> None:
+        """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
+        with self.changing():
+            retire = "UPDATE canaries SET retired = ?, retired_by = ? WHERE id = ? AND retired IS NULL"
+            self._rows(retire, (at, by, canary))
 
     @contextmanager
     def changing(self) -> Iterator[Self]:
@@ -204,7 +221,7 @@ class SqliteControl:
                 self._db.execute("ROLLBACK")
 
 
-def _columns(record: KeyRecord | AccountRecord | Decision | Appeal) -> tuple[list[str], tuple[Any, ...]]:
+def _columns(record: KeyRecord | AccountRecord | Decision | Appeal | CanaryRecord) -> tuple[list[str], tuple[Any, ...]]:
     names = [f.name for f in fields(record)]
     pairs = zip(names, astuple(record), strict=True)
     return names, tuple(json.dumps(v) if n in _KEPT_AS_JSON else v for n, v in pairs)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Self
 
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
+from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
 
 
@@ -23,6 +24,7 @@ class MemoryControl:
         self._accounts: dict[str, AccountRecord] = {}
         self._decisions: tuple[Decision, ...] = ()
         self._appeals: dict[str, Appeal] = {}
+        self._canaries: dict[str, CanaryRecord] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -90,15 +92,36 @@ class MemoryControl:
             self._appeals = {**self._appeals, appeal.id: appeal}
             self._generation += 1
 
+    def canaries(self) -> tuple[CanaryRecord, ...]:
+        """Return every canary, retired and expired ones too, oldest first."""
+        with self._lock:
+            return tuple(self._canaries.values())
+
+    def add_canary(self, record: CanaryRecord) -> None:
+        """Keep a canary for ever; an id that is there already is refused."""
+        with self.changing():
+            if record.id in self._canaries:
+                raise StillwatchError(f"control: canary {record.id} is there already; nothing was changed.")
+            self._canaries = {**self._canaries, record.id: record}
+            self._generation += 1
+
+    def retire_canary(self, canary: str, at: float, by: str) -> None:
+        """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
+        with self.changing():
+            found = self._canaries.get(canary)
+            if found is not None and found.retired is None:
+                self._canaries = {**self._canaries, canary: replace(found, retired=at, retired_by=by)}
+                self._generation += 1
+
     @contextmanager
     def changing(self) -> Iterator[Self]:
         """Make all changes within one whole: all of them or none. May be nested."""
         with self._lock:
-            before = (self._keys, self._accounts, self._decisions, self._appeals, self._generation)
+            before = (self._keys, self._accounts, self._decisions, self._appeals, self._canaries, self._generation)
             try:
                 yield self
             except BaseException:
-                self._keys, self._accounts, self._decisions, self._appeals, self._generation = before
+                self._keys, self._accounts, self._decisions, self._appeals, self._canaries, self._generation = before
                 raise
 
     def close(self) -> None:

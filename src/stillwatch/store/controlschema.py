@@ -40,5 +40,26 @@ _FIRST: Final = (
     ),
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+_CANARIES: Final = (
+    """CREATE TABLE canaries (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, kind TEXT NOT NULL,
+        accounts TEXT NOT NULL, template TEXT NOT NULL, alternatives INTEGER NOT NULL CHECK (alternatives >= 2),
+        nonce TEXT NOT NULL CHECK (length(nonce) = 32), commitment TEXT NOT NULL CHECK (length(commitment) = 64),
+        made REAL NOT NULL, expires REAL NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, decision INTEGER NOT NULL,
+        retired REAL, retired_by TEXT NOT NULL) STRICT""",
+    *(
+        f"CREATE TRIGGER canaries_{change.lower()} AFTER {change} ON canaries"
+        " BEGIN UPDATE state SET generation = generation + 1; END"
+        for change in ("INSERT", "UPDATE")
+    ),
+    "CREATE TRIGGER canaries_no_delete BEFORE DELETE ON canaries"
+    " BEGIN SELECT RAISE(ABORT, 'canaries can only be added and retired'); END",
+    "CREATE TRIGGER canaries_fixed BEFORE UPDATE OF number, id, subject, kind, accounts, template, alternatives, nonce,"
+    " commitment, made, expires, by, reason, decision ON canaries"
+    " BEGIN SELECT RAISE(ABORT, 'canaries can only be added and retired'); END",
+    "CREATE TRIGGER canaries_retired BEFORE UPDATE ON canaries WHEN OLD.retired IS NOT NULL"
+    " BEGIN SELECT RAISE(ABORT, 'canaries are retired once'); END",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _CANARIES)
 """Statements of version 1, 2, ...; a file of version n has had the first n."""

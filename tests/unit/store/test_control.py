@@ -167,7 +167,7 @@ def test_a_file_of_a_later_version_is_refused(path: Path) -> None:
     raw = sqlite3.connect(path)
     raw.execute("PRAGMA user_version = 99")
     raw.close()
-    with pytest.raises(StillwatchError, match="version 99; this release reads up to 1"):
+    with pytest.raises(StillwatchError, match="version 99; this release reads up to 2"):
         SqliteControl(path)
 
 
