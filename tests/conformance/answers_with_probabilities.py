@@ -1,11 +1,18 @@
 """Answers of every shape that the gateway serves, with token probabilities and reasoning in all their places."""
 
+import base64
+from array import array
 from typing import Any
 
 SECRET = "thought that must not leave"
 """Reasoning text wherever an answer holds some."""
 TEXT = "said"
-"""Text of answers, which no treatment touches."""
+"""Text of answers, in which no treatment finds anything to change."""
+PROSE = (
+    "It's the case that they have to be there, and we don't mind it. For example, this is not often seen. In addition, "
+    "a number of shops that you know may need to make sure that someone is there, primarily for each other."
+)
+"""Text in which treatments that change words find plenty."""
 
 Json = dict[str, Any]
 
@@ -124,6 +131,15 @@ def completions() -> Json:
     return {"id": "c", "object": "text_completion", "choices": [choice]}
 
 
+def embeddings() -> list[Json]:
+    """Embeddings as numbers and as base64 of float32."""
+    packed = base64.b64encode(array("f", [0.6, -0.8])).decode()
+    return [
+        {"object": "list", "data": [{"object": "embedding", "embedding": [0.6, -0.8], "index": 0}]},
+        {"object": "list", "data": [{"object": "embedding", "embedding": packed, "index": 0}]},
+    ]
+
+
 def plain() -> list[Json]:
     """Answers without anything to treat."""
     return [
@@ -132,7 +148,7 @@ def plain() -> list[Json]:
         {"object": "chat.completion.chunk", "choices": [], "usage": {"prompt_tokens": 1}},
         {"type": "message", "content": [{"type": "text", "text": TEXT}]},
         {"type": "ping"},
-        {"object": "list", "data": [{"embedding": [0.1], "index": 0}]},
+        {"object": "list", "data": [{"id": "model", "object": "model"}]},
         {"error": {"message": "no", "type": "invalid_request_error"}},
     ]
 

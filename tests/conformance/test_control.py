@@ -14,6 +14,7 @@ from stillwatch.app.control import Book
 from stillwatch.store.control import SqliteControl
 from stillwatch.store.controlmemory import MemoryControl
 from stillwatch.terms.account import AccountRecord, Appeal, Control, Decision, KeyRecord
+from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
@@ -39,6 +40,12 @@ APPEALS = st.builds(
     state=st.sampled_from(["open", "granted", "refused"]), statement=NAMES, answered=st.none() | TIMES, by=NAMES,
     reason=NAMES,
 )  # fmt: skip
+CANARIES = st.builds(
+    CanaryRecord, id=st.sampled_from(["cn_1", "cn_2", "cn_3"]), subject=NAMES, kind=st.sampled_from(["account"]),
+    accounts=st.lists(NAMES, max_size=3).map(tuple), template=NAMES, alternatives=st.integers(2, 24),
+    nonce=st.just("0" * 32), commitment=st.just("f" * 64), made=TIMES, expires=TIMES, by=NAMES, reason=NAMES,
+    decision=st.integers(0, 9), retired=st.just(None), retired_by=st.just(""),
+)  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", "memory"])
@@ -49,7 +56,7 @@ def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
 
 
 def contents(book: Control) -> tuple[object, ...]:
-    return book.keys(), book.accounts(), book.decisions(), book.appeals()
+    return book.keys(), book.accounts(), book.decisions(), book.appeals(), book.canaries()
 
 
 def decision(number: int) -> Decision:
@@ -100,6 +107,17 @@ class Agree(RuleBasedStateMachine):
     @rule(appeal=APPEALS)
     def put_appeal(self, appeal: Appeal) -> None:
         self.both("put_appeal", appeal)
+
+    @rule(record=CANARIES)
+    def add_canary(self, record: CanaryRecord) -> None:
+        self.both("add_canary", record)
+
+    @rule(canary=st.sampled_from(["cn_1", "cn_2", "cn_9"]), at=TIMES)
+    def retire_canary(self, canary: str, at: float) -> None:
+        before = self.real.generation(), self.fake.generation()
+        for one in (self.fake, self.real):
+            one.retire_canary(canary, at, "ada")
+        assert (self.real.generation() > before[0]) == (self.fake.generation() > before[1])
 
     @rule()
     def reopen(self) -> None:
@@ -158,6 +176,31 @@ def test_decisions_can_only_be_added_and_are_numbered(book: Book) -> None:
     assert [book.add_decision(replace(decision(n), id=77)) for n in range(3)] == [1, 2, 3]
     assert book.decisions() == tuple(replace(decision(n), id=n + 1) for n in range(3))
     assert not [name for name in dir(book) if "decision" in name and name.startswith(("put", "drop", "remove", "set"))]
+
+
+def test_canaries_can_only_be_added_and_retired_once(book: Book) -> None:
+    first = CanaryRecord(
+        id="cn_1",
+        subject="a",
+        kind="account",
+        accounts=("a",),
+        template="t",
+        alternatives=16,
+        nonce="0" * 32,
+        commitment="f" * 64,
+        made=1.0,
+        expires=9.0,
+        by="ada",
+        reason="r",
+        decision=1,
+    )
+    book.add_canary(first)
+    with pytest.raises(StillwatchError):
+        book.add_canary(replace(first, commitment="0" * 64))
+    book.retire_canary("cn_1", 5.0, "bo")
+    book.retire_canary("cn_1", 6.0, "eve")
+    book.retire_canary("cn_none", 6.0, "eve")
+    assert book.canaries() == (replace(first, retired=5.0, retired_by="bo"),)
 
 
 def test_the_generation_tells_every_change_and_only_those(book: Book) -> None:

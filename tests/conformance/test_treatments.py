@@ -10,13 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillwatch.policy.rule import TREATED
 from stillwatch.terms.action import ACTIONS, ALLOW, NEEDS_CONFIRMATION, Action
 from stillwatch.terms.errors import StillwatchError
-from stillwatch.treatments import TREATMENTS, Treatment, for_action
+from stillwatch.terms.treated import TREATED, facts_of, treatments_for
+from stillwatch.treatments import TREATMENTS, Occasion, Treatment, for_action
+from stillwatch.treatments.marks.ring import Ring
+from stillwatch.treatments.marks.signer import Marks
 from tests.conformance import answers_with_probabilities as shapes
+from tests.planted_canaries import canaries
 
 KEY = b"k" * 32
+CANARIES = canaries()
+MARKS = Marks(Ring.new(b"r" * 32, 0.0, vocab=1024))
 KINDS = list(TREATMENTS)
 LOGPROB = st.floats(-20.0, 0.0)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -35,8 +40,15 @@ ANYTHING = st.recursive(
 OBJECTS = st.dictionaries(NAMES, ANYTHING, max_size=5)
 
 
+SENDS = {"watermark": "vllm_xargs", "experts": "vllm_xargs"}
+"""Treatments that send something along with every request, and the one field in which they do."""
+
+
 def _begin(name: str, request_id: str = "r", key: bytes = KEY) -> Treatment:
-    return TREATMENTS.get(name).begin(key, request_id)
+    occasion = Occasion(key=key, request_id=request_id, account="a1", endpoint="chat", marks=MARKS, canaries=CANARIES)
+    begun = TREATMENTS.get(name).begin(occasion)
+    assert begun is not None
+    return begun
 
 
 every_kind = pytest.mark.parametrize("name", TREATMENTS.names())
@@ -50,35 +62,60 @@ def _positions(obj: Any) -> list[dict[str, Any]]:
     return [p for value in obj for p in _positions(value)] if isinstance(obj, list) else []
 
 
+def _ordered(action: Action) -> Treatment | None:
+    return for_action(action, Occasion(key=KEY, request_id="r", account="a1", endpoint="chat", marks=MARKS))
+
+
 def test_nothing_is_on_unless_an_action_that_bites_orders_it() -> None:
     assert all(kind.on_by_default is False for kind in KINDS)
-    assert for_action(ALLOW, KEY, "r") is None
-    for kind in ACTIONS:
-        assert for_action(Action(kind=kind, rule="x", shadow=True), KEY, "r") is None
-        ordered = for_action(Action(kind=kind, rule="x"), KEY, "r")
-        assert (ordered.name if ordered else None) == TREATED.get(kind, (None,))[0]
+    assert _ordered(ALLOW) is None
+    for action in ACTIONS:
+        for name in treatments_for(action):
+            assert _ordered(Action(kind=action, rule="x", shadow=True, treatments=(name,))) is None
+        assert _ordered(Action(kind=action, rule="x")) is None
 
 
 def test_rules_and_treatments_name_the_same_things() -> None:
-    assert {action: tuple(k.name for k in KINDS if action in k.actions) for action in TREATED} == TREATED
-    for kind in KINDS:
-        for action in kind.actions:
-            assert for_action(Action(kind=action, rule="x", treatment=kind.name), KEY, "r") is not None
+    assert {(kind.name, kind.least) for kind in KINDS} == {(entry.name, entry.least) for entry in TREATED}
+    for action in ACTIONS:
+        for name in treatments_for(action):
+            ordered = _ordered(Action(kind=action, rule="x", treatments=(name,)))
+            assert ordered is None or ordered.name == name
 
 
 def test_what_falsifies_is_never_done_under_an_action_that_needs_no_person() -> None:
-    for kind in ACTIONS:
-        if kind not in NEEDS_CONFIRMATION:
-            assert for_action(Action(kind=kind, rule="x", treatment="perturb"), KEY, "r") is None
+    confirmed = {entry.name for entry in TREATED if entry.least in NEEDS_CONFIRMATION}
+    assert "perturb" in confirmed
+    for action in ACTIONS:
+        for name in confirmed:
+            if action not in NEEDS_CONFIRMATION:
+                assert _ordered(Action(kind=action, rule="x", treatments=(name,))) is None
     with pytest.raises(StillwatchError, match="unknown"):
-        for_action(Action(kind="coarsen", rule="x", treatment="invert"), KEY, "r")
+        _ordered(Action(kind="coarsen", rule="x", treatments=("invert",)))
+
+
+def test_several_treatments_of_a_rule_are_applied_in_order() -> None:
+    both = _ordered(Action(kind="perturb", rule="x", treatments=("round", "withhold")))
+    assert both is not None and both.name == "round+withhold"
+    assert both.edit_request({"logprobs": True, "n": 3}) == {"n": 1}
+    assert not _positions(both.edit_answer(shapes.chat()))
 
 
 @every_kind
 def test_answers_with_nothing_to_treat_stay_the_very_object(name: str) -> None:
     for answer in shapes.plain():
         assert _begin(name).edit_answer(answer) is answer
-    assert _begin(name).edit_request({"model": "m", "messages": [], "n": 1, "stream": True}) is None
+        assert [id(event) for event in _begin(name).edit_event(answer)] == [id(answer)]
+    plain = {"model": "m", "messages": [], "n": 1, "stream": True}
+    sent = _begin(name).edit_request(plain)
+    assert sent is None or (name in SENDS and {k: v for k, v in sent.items() if k != SENDS[name]} == plain)
+
+
+@every_kind
+def test_embeddings_are_left_the_very_object_by_all_that_do_not_say_they_treat_them(name: str) -> None:
+    for answer in shapes.embeddings():
+        after = _begin(name).edit_answer(answer)
+        assert (after is answer) == (name != "privacy")
 
 
 @every_kind
@@ -105,6 +142,7 @@ def test_what_came_in_is_never_altered(name: str) -> None:
 def test_no_shape_however_odd_makes_a_treatment_fail(name: str, obj: dict[str, Any]) -> None:
     treatment = _begin(name)
     assert isinstance(treatment.edit_answer(obj), dict)
+    assert all(isinstance(event, dict) for event in (*treatment.edit_event(obj), *treatment.end_stream()))
     assert treatment.edit_request(obj) is None or isinstance(treatment.edit_request(obj), dict)
 
 
@@ -114,6 +152,20 @@ def test_text_tools_usage_and_sealed_reasoning_stay(name: str) -> None:
         before, after = json.dumps(answer), json.dumps(_begin(name).edit_answer(answer))
         for kept in (f'"{shapes.TEXT}"', '"sealed"', "arguments", '"mine"', "usage", '{\\"'):
             assert before.count(kept) == after.count(kept), kept
+
+
+@every_kind
+def test_only_treatments_that_say_so_change_the_words_of_answers(name: str) -> None:
+    changed = 0
+    for answer in shapes.every_answer():
+        spoken = json.loads(json.dumps(answer).replace(f'"{shapes.TEXT}"', json.dumps(shapes.PROSE)))
+        whole, streamed = _begin(name).edit_answer(spoken), _begin(name)
+        events = [*streamed.edit_event(spoken), *streamed.end_stream()]
+        for after in (json.dumps(whole), json.dumps(events)):
+            changed += after.count(json.dumps(shapes.PROSE)) != json.dumps(spoken).count(json.dumps(shapes.PROSE))
+            for kept in ('"sealed"', "arguments", '"mine"', '{\\"'):
+                assert after.count(kept) == json.dumps(spoken).count(kept), kept
+    assert not changed or facts_of(name).alters_text
 
 
 @every_kind

@@ -57,7 +57,7 @@ def configs(draw: st.DrawFn) -> PolicyConfig:
         rule = replace(rule, legal_basis=rule.legal_basis if rule.countries else "", name=f"{rule.name}{len(kept)}")
         if not rule_faults([*kept, rule]):
             kept.append(rule)
-    return PolicyConfig(shadow=draw(st.booleans()), rules=tuple(kept))
+    return PolicyConfig(shadow=draw(st.booleans()), rules=tuple(kept), approved_by="somebody")
 
 
 @st.composite

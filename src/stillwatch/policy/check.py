@@ -11,6 +11,7 @@ from typing import Final
 
 from stillwatch.policy.rule import Rule
 from stillwatch.terms.action import NEEDS_CONFIRMATION
+from stillwatch.terms.treated import facts_of
 
 _PATTERN_MARKS: Final = frozenset("*?[")
 _REACH: Final = {"none": 2, "verdict": 1, "confirmed": 0}
@@ -37,9 +38,22 @@ def rule_faults(rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def rule_notes(rules: Sequence[Rule], *, shadow: bool) -> tuple[str, ...]:
-    """Return one line a rule: what it orders, whether it bites, and when it ends."""
-    return tuple(_note(rule, shadow if rule.shadow is None else rule.shadow) for rule in rules)
+def rule_notes(rules: Sequence[Rule], *, shadow: bool, approved_by: str = "") -> tuple[str, ...]:
+    """Return one line a rule: what it orders, with what, who approved it, whether it bites, and when it ends.
+
+    Args:
+        rules: In the order in which they are tried.
+        shadow: Whether rules that do not say otherwise only record.
+        approved_by: Who approved rules that name nobody themselves.
+    """
+    return tuple(_note(rule, shadow if rule.shadow is None else rule.shadow, approved_by) for rule in rules)
+
+
+def disclosures(rules: Sequence[Rule], *, shadow: bool) -> tuple[str, ...]:
+    """Return what the provider owes its customers in words, since these rules bite: each sentence once."""
+    biting = [rule for rule in rules if not (shadow if rule.shadow is None else rule.shadow)]
+    said = (facts_of(name).disclosure for rule in biting for name in rule.applied)
+    return tuple(dict.fromkeys(sentence for sentence in said if sentence))
 
 
 def covers(first: Rule, then: Rule) -> bool:
@@ -115,11 +129,14 @@ def _takes(wide: str, narrow: str) -> bool:
     return not _PATTERN_MARKS & set(narrow) and fnmatchcase(narrow, wide)
 
 
-def _note(rule: Rule, shadow: bool) -> str:
+def _note(rule: Rule, shadow: bool, approved_by: str) -> str:
     when = {"none": "without a verdict", "verdict": "under a verdict", "confirmed": "once a person confirmed"}[
         rule.needs
     ]
     least = f" of at least {rule.min_log_e:.1f} nats" if rule.min_log_e else ""
     ends = f", for {rule.expires_days:g} days" if rule.expires_days else ""
     effect = "shadow: recorded only" if shadow and rule.action != "allow" else "bites"
-    return f"{rule.name}: {rule.action} {when}{least}{ends} ({effect})"
+    uses = f", with {', '.join(rule.treatments)}" if rule.treatments else ""
+    name = (rule.approved_by or approved_by).strip()
+    approved = f", approved by {name}" if rule.lowers_quality and name else ""
+    return f"{rule.name}: {rule.action}{uses} {when}{least}{ends}{approved} ({effect})"

@@ -16,6 +16,9 @@ from stillwatch.policy.rule import RULE_FIELDS, Rule
 from stillwatch.terms.checks import check_range
 from stillwatch.terms.errors import StillwatchError
 
+MOST_DAYS_WORSE: Final = 90.0
+"""Longest time, in days from the verdict, for which a rule without an end of its own may make answers worse."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanLimit:
@@ -43,6 +46,8 @@ class PolicyConfig:
     """Rules that do not say otherwise only record what they would have ordered."""
     rules: tuple[Rule, ...] = tuple(RULES)
     """The list `[[policy.rule]]`, first match first; giving any replaces the shipped ladder."""
+    approved_by: str = ""
+    """Who approved that rules which bite may make answers worse, for rules that do not name somebody themselves."""
     limits: tuple[PlanLimit, ...] = ()
     """The list `[[policy.limit]]`, first match first; none by default."""
     burst_seconds: float = 10.0
@@ -69,9 +74,25 @@ class PolicyConfig:
             check_range(f"policy.{name}", getattr(self, name), low=0.0, high=math.inf)
         check_range("policy.jitter_seconds", self.jitter_seconds, low=-1e-9, high=math.inf)
         check_range("policy.release_share", self.release_share, low=0.0, high=1.0)
-        faults = rule_faults(self.rules)
+        faults = (*rule_faults(self.rules), *self._unapproved())
         if faults:
             raise StillwatchError("\n".join((*faults, "See docs/reference/policy.md for what rules may say.")))
+
+    def _unapproved(self) -> tuple[str, ...]:
+        """Return what is missing where answers may be worse: somebody who approved it, and an end in sight."""
+        worse = [rule for rule in self.rules if rule.lowers_quality and not self.in_shadow(rule)]
+        endless = tuple(
+            f"policy rule {rule.name!r}: bites and lowers quality ({', '.join(rule.applied)}) for "
+            f"{rule.expires_days:g} days; must end within {MOST_DAYS_WORSE:g}: give expires_days, or until."
+            for rule in worse
+            if rule.until is None and rule.expires_days > MOST_DAYS_WORSE
+        )
+        return endless + tuple(
+            f"policy rule {rule.name!r}: bites and lowers quality ({', '.join(rule.applied)}), and nobody approved it; "
+            "name the person under approved_by, in the rule or under [policy]."
+            for rule in worse
+            if not (rule.approved_by.strip() or self.approved_by.strip())
+        )
 
     def in_shadow(self, rule: Rule) -> bool:
         """Return whether a rule only records what it would order."""
@@ -84,7 +105,7 @@ class PolicyConfig:
 
 
 _NUMBERS: Final = tuple(f.name for f in fields(PolicyConfig) if f.type is float)
-_LISTS: Final = ("plans", "models", "endpoints", "workloads", "countries")
+_LISTS: Final = ("plans", "models", "endpoints", "workloads", "countries", "treatments")
 
 
 def read_policy(table: Mapping[str, Any]) -> PolicyConfig:
@@ -109,10 +130,12 @@ def read_policy(table: Mapping[str, Any]) -> PolicyConfig:
             )
         elif key == "shadow":
             given[key] = _flag("policy.shadow", value)
+        elif key == "approved_by":
+            given[key] = _word("policy.approved_by", value)
         elif key in _NUMBERS:
             given[key] = _number(f"policy.{key}", value)
         else:
-            known = ", ".join(("shadow", *_NUMBERS, "[[policy.rule]]", "[[policy.limit]]"))
+            known = ", ".join(("shadow", "approved_by", *_NUMBERS, "[[policy.rule]]", "[[policy.limit]]"))
             raise StillwatchError(f"policy.{key}: unknown setting; must be one of {known}.")
     return PolicyConfig(**given)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from stillwatch.policy.check import reaches_workloads
 from stillwatch.policy.config import PolicyConfig
-from stillwatch.policy.rule import TREATED, Rule
+from stillwatch.policy.rule import Rule
 from stillwatch.policy.step_up import least_ask
 from stillwatch.terms.action import ACTIONS, ALLOW, Action, Subject
 
@@ -64,18 +64,22 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
     return ALLOW
 
 
-def severest(subject: Subject, config: PolicyConfig, now: float) -> Action:
+def severest(subject: Subject, config: PolicyConfig, now: float) -> tuple[Subject, Action]:
     """Return the severest order over every model and endpoint that a rule names; orders that bite come first.
 
     Args:
         subject: The account; its own model and endpoint are not looked at.
         config: Rules in order.
         now: Seconds since 1970.
+
+    Returns:
+        The subject with that model and endpoint, and what is ordered for it.
     """
     models = dict.fromkeys(["", *(pattern for rule in config.rules for pattern in rule.models)])
     endpoints = dict.fromkeys(["", *(name for rule in config.rules for name in rule.endpoints)])
-    orders = (decide(replace(subject, model=m, endpoint=e), config, now) for m in models for e in endpoints)
-    return max(orders, key=lambda order: (order.bites, ACTIONS.index(order.kind)))
+    tried = [replace(subject, model=model, endpoint=endpoint) for model in models for endpoint in endpoints]
+    orders = [(one, decide(one, config, now)) for one in tried]
+    return max(orders, key=lambda pair: (pair[1].bites, ACTIONS.index(pair[1].kind)))
 
 
 def ground_of(subject: Subject, decided: str, now: float) -> Ground:
@@ -109,6 +113,7 @@ def _ask(rule: Rule, subject: Subject) -> str:
 def _order(rule: Rule, subject: Subject, ground: Ground, shadow: bool, ask: str) -> Action:
     if rule.action == "allow":
         return Action(kind="allow", rule=rule.name)
+    held = subject.held if rule.needs != "none" else None
     return Action(
         kind=rule.action,
         rule=rule.name,
@@ -119,7 +124,9 @@ def _order(rule: Rule, subject: Subject, ground: Ground, shadow: bool, ask: str)
         delay_seconds=rule.delay_seconds,
         rate_share=rule.rate_share,
         ask=ask,
-        treatment=rule.treatment or TREATED.get(rule.action, ("",))[0],
+        treatments=rule.applied,
+        campaign=(held.campaign or "") if held is not None else "",
+        log_e=held.log_e if held is not None else 0.0,
     )
 
 

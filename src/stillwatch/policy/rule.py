@@ -11,13 +11,12 @@ from typing import Final
 
 from stillwatch.terms.action import ACTIONS, WORKLOADS, Subject
 from stillwatch.terms.errors import StillwatchError
+from stillwatch.terms.treated import facts_of, treatments_for, usual
 
 NEEDS: Final = ("verdict", "confirmed", "none")
 """What a rule waits for: a verdict in force, a person's confirmation of one, or nothing."""
 ENDPOINTS: Final = ("other", "chat", "completions", "responses", "messages", "embeddings")
 """As `terms.event.ENDPOINTS`, which needs NumPy; workers do without. A test holds the two equal."""
-TREATED: Final = {"coarsen": ("withhold", "round"), "perturb": ("perturb",)}
-"""Actions that change an answer, and the treatments that can do it, the usual one first."""
 MOST_DELAY: Final = 60.0
 """Longest delay of a `slow` rule, in seconds: beyond it clients give up and come back at once."""
 
@@ -58,8 +57,12 @@ class Rule:
     """For `slow`: how long a request waits before it goes upstream; 0 to 60."""
     rate_share: float = 1.0
     """For `slow`: share of its rate limits that the account keeps; above 0, at most 1."""
-    treatment: str = ""
-    """For `coarsen`: `withhold` (usual) or `round`."""
+    treatments: tuple[str, ...] = ()
+    """What becomes of request and answer, in this order, such as `["watermark", "withhold"]`; empty for what the
+    action usually does. A treatment may stand under its own action and under severer ones that still answer."""
+    approved_by: str = ""
+    """Who approved that answers may be worse; needed where the rule bites and a treatment lowers quality, unless
+    `policy.approved_by` names somebody."""
 
     def __post_init__(self) -> None:
         said = f"policy rule {self.name!r}"
@@ -75,6 +78,16 @@ class Rule:
     def needs_confirmation(self) -> bool:
         """Whether it waits for a person."""
         return self.needs == "confirmed"
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """Names of the treatments that it orders."""
+        return self.treatments or usual(self.action)
+
+    @property
+    def lowers_quality(self) -> bool:
+        """Whether answers may be worse under it."""
+        return any(facts_of(name).lowers_quality for name in self.applied)
 
     def is_for(self, subject: Subject) -> bool:
         """Return whether plan, model, endpoint, workload and country fit; verdicts are not looked at."""
@@ -106,14 +119,17 @@ class Rule:
              f"delay_seconds and rate_share belong to `slow`; its action is {self.action!r}."),
             (not slow or self.delay_seconds > 0.0 or self.rate_share < 1.0,
              "orders `slow` and slows nothing: give delay_seconds above 0 or rate_share below 1."),
-            (not self.treatment or self.treatment in TREATED.get(self.action, ()),
-             f"treatment = {self.treatment!r}: for {self.action!r} there is {_listed(self.action)}."),
+            (set(self.treatments) <= set(treatments_for(self.action)),
+             f"treatments = {list(self.treatments)}: for {self.action!r} there is {_listed(self.action)}."),
+            (len(set(self.treatments)) == len(self.treatments), "treatments: one of them stands twice."),
+            (not {"experts", "watermark"} <= set(self.treatments),
+             "treatments: `experts` marks answers as well; leave `watermark` out."),
         )  # fmt: skip
         return tuple(wrong for fine, wrong in tests if not fine)
 
 
 def _listed(action: str) -> str:
-    return " or ".join(TREATED.get(action, ())) or "none"
+    return ", ".join(treatments_for(action)) or "none"
 
 
 def _any(patterns: tuple[str, ...], value: str) -> bool:

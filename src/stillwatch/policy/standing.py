@@ -20,11 +20,23 @@ _QUIET: Final = frozenset(["allow", "mark"])
 _EFFECT: Final = {
     "slow": "Requests are answered more slowly, and the rate limits are lower.",
     "challenge": "Requests are not answered until the account has been verified.",
-    "coarsen": "Answers carry no token probabilities and no reasoning text, and one choice only.",
-    "round": "Token probabilities in answers are rounded, with the first alternative only.",
-    "perturb": "Token probabilities in answers are approximate.",
     "refuse": "Requests are not answered.",
 }
+"""What an action by itself changes."""
+_TREATED: Final = {
+    "withhold": "Answers carry no token probabilities and no reasoning text, and one choice only.",
+    "round": "Token probabilities in answers are rounded, with the first alternative only.",
+    "perturb": "Token probabilities in answers are approximate.",
+    "logprobs": "Answers carry few token probabilities or none, and a limited number a day.",
+    "reasoning_strip": "Answers carry no reasoning text.",
+    "reasoning_summary": "Reasoning in answers is cut down to a summary.",
+    "reasoning_conclusion": "Reasoning in answers is shortened and put in another order.",
+    "dose": "Token probabilities, embeddings and scores in answers may be approximate.",
+    "privacy": "Token probabilities, embeddings and scores in answers carry random noise, and are limited in number.",
+    "experts": "Answers are made in part by a smaller model, and may be worse for it.",
+}
+"""What a treatment changes. Marks are not here: what is told to one account alone would tell it how to go unmarked;
+they are disclosed to all customers."""
 _REASON: Final = {
     "none": "",
     "unusual_use": "The use of this account does not look like that of a single customer.",
@@ -49,7 +61,7 @@ def standing_of(subject: Subject, config: PolicyConfig, now: float, key: bytes) 
         now: Seconds since 1970.
         key: Secret of appeal ids.
     """
-    worst = severest(subject, config, now)
+    _, worst = severest(subject, config, now)
     if not worst.bites or worst.kind in _QUIET:
         return Standing(state="good", reason="none")
     return told(subject.account, worst, key)
@@ -61,11 +73,17 @@ def told(account: str, action: Action, key: bytes) -> Standing:
         state=_STATE.get(action.kind, "restricted"),
         reason=action.reason,
         since=action.since or None,
-        effect=_EFFECT.get("round" if action.treatment == "round" else action.kind, ""),
+        effect=effect_of(action),
         expires=action.expires or None,
         clears=_CLEARS.get(action.ask, _APPEAL_ONLY),
         appeal=appeal_id(account, action.since, key),
     )
+
+
+def effect_of(action: Action) -> str:
+    """Return what changes for the account, in sentences; marks in the text are not among them."""
+    said = [_EFFECT.get(action.kind, ""), *(_TREATED.get(name, "") for name in action.treatments)]
+    return " ".join(one for one in said if one)
 
 
 def sentence(standing: Standing) -> str:

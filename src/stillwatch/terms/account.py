@@ -8,6 +8,8 @@ import hmac
 from dataclasses import dataclass
 from typing import Protocol
 
+from stillwatch.terms.canary import CanaryRegistry
+
 
 def key_digest(key: str, secret: bytes) -> str:
     """Return what is kept of an API key: HMAC-SHA-256 of the key's SHA-256 under `secret`, 64 hex digits.
@@ -104,8 +106,8 @@ class Appeal:
     reason: str = ""
 
 
-class Control(Protocol):
-    """Keys, accounts, decisions and appeals; shared by processes, every change durable when the call returns."""
+class Control(CanaryRegistry, Protocol):
+    """Keys, accounts, decisions, appeals and canaries; shared by processes, every change durable when the call returns."""
 
     def generation(self) -> int:
         """Return a number that changes whenever anything was changed by any process; cheap to ask each second."""

@@ -86,8 +86,12 @@ class Action:
     """Share of its token buckets that the account keeps; in (0, 1]."""
     ask: str = ""
     """For `challenge`: the least that clears the evidence: `contact`, `payment`, `organisation` or `workload`."""
-    treatment: str = ""
-    """For `coarsen` and `perturb`: name of the treatment; empty for the usual one."""
+    treatments: tuple[str, ...] = ()
+    """What becomes of request and answer: names of treatments, in the order in which they are applied."""
+    campaign: str = ""
+    """Campaign of the verdict that it rests on; empty when it rests on none. Never told to the caller."""
+    log_e: float = 0.0
+    """Nats of that verdict."""
 
     @property
     def bites(self) -> bool:

@@ -41,3 +41,5 @@ class Served:
     """JSON body as the caller sent it, unzipped."""
     answer: bytes = field(default=b"", repr=False)
     """Body as the upstream sent it, unzipped; the start of it when it was too large."""
+    treatments: str = ""
+    """Names of the treatments that the action ordered, joined by `+`; empty when it was only recorded."""

@@ -5,6 +5,7 @@ a factor between 0.5 and 1.5 that only the key's holder can compute.
 The factors depend on the position's likeliest token and its coarse probability, not on the request: asking again
 gives the same errors, so that they cannot be averaged away. The first alternative stays first, equal ones stay equal,
 and no position sums to more than one. Cost: one HMAC a position; about 65 microseconds with 20 alternatives.
+This is the noise that is hardly seen: what a model says first it still says first, at whatever scale.
 Only under a confirmed verdict: `policy` lets no other rule order it.
 """
 
@@ -17,9 +18,10 @@ from struct import unpack
 from typing import Any, Final
 
 from stillwatch.treatments import fields
+from stillwatch.treatments.occasion import Occasion
 from stillwatch.treatments.probabilities import redrawn, redrawn_entries
 from stillwatch.treatments.shapes import edited
-from stillwatch.treatments.treatment import Json
+from stillwatch.treatments.treatment import Json, WholeOnly
 
 SCALE: Final = 0.5
 """A gap is multiplied by a factor between one less and one more this."""
@@ -27,20 +29,27 @@ _COARSE: Final = 1.0
 """Nats to which probabilities are rounded before they choose factors: repeated requests differ in the last digits."""
 
 
-class _Perturbed:
-    def __init__(self, key: bytes) -> None:
+class Gaps:
+    """Edits under one key, with gaps stretched by factors from one less to one more than `scale`, at most 1."""
+
+    def __init__(self, key: bytes, scale: float = SCALE) -> None:
         self._key = key
+        self._scale = scale
 
     def logprobs(self, value: Any) -> Any:
+        """Edit what a choice says of probabilities."""
         return redrawn(value, self._redraw)
 
     def entries(self, value: Any) -> Any:
+        """Edit a list of positions."""
         return redrawn_entries(value, self._redraw)
 
     def extra(self, value: Any) -> Any:
+        """Edit what has a shape of its own: it is taken out."""
         return None
 
     def reasoning(self, value: Any) -> Any:
+        """Edit nothing of reasoning."""
         return value
 
     def _redraw(self, alternatives: dict[str, float], token: str, own: float | None) -> Callable[[float], float]:
@@ -63,10 +72,14 @@ class _Perturbed:
         """
         most = max(known.values())
         first = min(token for token, number in known.items() if number == most)
-        said = f"stillwatch perturb\x00{first}\x00{round(most / _COARSE)}".encode("utf-8", "surrogatepass")
-        digest = hmac.digest(self._key, said, hashlib.sha512)
-        least, step = 1.0 - SCALE, 2.0 * SCALE / 65_535.0
-        return [least + step * number for number in unpack(">32H", digest)]
+        labels = self._labels(first, most)
+        drawn = zip(*(unpack(">32H", hmac.digest(self._key, one, hashlib.sha512)) for one in labels), strict=True)
+        least, step = 1.0 - self._scale, 2.0 * self._scale / 65_535.0 / len(labels)
+        return [least + step * sum(numbers) for numbers in drawn]
+
+    def _labels(self, first: str, most: float) -> tuple[bytes, ...]:
+        """Return what chooses the factors of one position; with several, they are the mean of what each chooses."""
+        return (f"stillwatch perturb\x00{first}\x00{round(most / _COARSE)}".encode("utf-8", "surrogatepass"),)
 
 
 def _moved(levels: list[float], factors: list[float]) -> dict[float, float]:
@@ -84,10 +97,10 @@ def _moved(levels: list[float], factors: list[float]) -> dict[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class PerturbOne:
+class PerturbOne(WholeOnly):
     """The treatment under one key."""
 
-    edits: _Perturbed
+    edits: Gaps
     name: str = "perturb"
 
     def edit_request(self, body: Json) -> Json | None:
@@ -107,12 +120,12 @@ class Perturb:
 
     name: str = "perturb"
     on_by_default: bool = False
-    actions: tuple[str, ...] = ("perturb",)
+    least: str = "perturb"
     cost: str = (
         "Gaps between log-probabilities are off by a factor of 0.5 to 1.5; order, first choice, text and reasoning "
         "are untouched; no probabilities of the prompt."
     )
 
-    def begin(self, key: bytes, request_id: str) -> PerturbOne:
+    def begin(self, occasion: Occasion) -> PerturbOne:
         """Return the treatment for one request; the request has no say in the errors (see the module)."""
-        return PerturbOne(_Perturbed(key))
+        return PerturbOne(Gaps(occasion.key))

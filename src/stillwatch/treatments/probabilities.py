@@ -4,14 +4,14 @@ In: entries of the chat shape, or the parallel lists of the older one. Out: the 
 replaced by what a `Redraw` makes of all numbers of that position.
 """
 
-import math
 from collections.abc import Callable
 from itertools import zip_longest
 from typing import Any, Final
 
 from stillwatch.treatments.shapes import at, each
 
-Redraw = Callable[[dict[str, float], str, float | None], Callable[[float], float]]
+New = Callable[[float], float]
+Redraw = Callable[[dict[str, float], str, float | None], New]
 """(alternatives, chosen token, its natural log of probability) -> what becomes of each number there."""
 LEAST: Final = -9_990.0
 """Servers write -9999 for "impossible"; what lies below this is left alone."""
@@ -19,7 +19,7 @@ LEAST: Final = -9_990.0
 
 def is_number(value: Any) -> bool:
     """Return whether this is a log-probability that can be edited: finite, at most 0."""
-    return type(value) in (int, float) and math.isfinite(value) and LEAST < value <= 0.0
+    return type(value) in (int, float) and LEAST < value <= 0.0
 
 
 def redrawn_entries(entries: Any, redraw: Redraw, keep: int | None = None) -> Any:
@@ -50,7 +50,7 @@ def _entry(entry: Any, redraw: Redraw, keep: int | None) -> Any:
     return entry
 
 
-def _alternative(one: Any, new: Callable[[float], float]) -> Any:
+def _alternative(one: Any, new: New) -> Any:
     number: Any = one.get("logprob") if type(one) is dict else None
     if not is_number(number):
         return one
@@ -82,7 +82,7 @@ def _unless_same(before: Any, after: list[Any]) -> Any:
     return before if type(before) is not list or after == before else after
 
 
-def _older_top(top: Any, numbers: dict[str, float], new: Callable[[float], float], keep: int | None) -> Any:
+def _older_top(top: Any, numbers: dict[str, float], new: New, keep: int | None) -> Any:
     if type(top) is not dict:
         return top
     names = list(top) if keep is None else sorted(numbers, key=lambda name: -numbers[name])[:keep]
@@ -94,7 +94,7 @@ def _strongest(entries: list[dict[str, Any]], keep: int) -> list[dict[str, Any]]
     return ranked[:keep]
 
 
-def _renewed(number: Any, new: Callable[[float], float]) -> Any:
+def _renewed(number: Any, new: New) -> Any:
     if not is_number(number):
         return number
     found = new(number)

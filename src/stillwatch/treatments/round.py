@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stillwatch.treatments import fields
+from stillwatch.treatments.occasion import Occasion
 from stillwatch.treatments.probabilities import redrawn, redrawn_entries
 from stillwatch.treatments.shapes import edited
-from stillwatch.treatments.treatment import Json
+from stillwatch.treatments.treatment import Json, WholeOnly
 
 STEP: Final = 0.5
 """Nats between two levels."""
@@ -52,18 +53,18 @@ _ROUNDED = _Rounded()
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class Round(WholeOnly):
     """The catalogue's entry, and the treatment itself: it keeps nothing from one request to the next."""
 
     name: str = "round"
     on_by_default: bool = False
-    actions: tuple[str, ...] = ("coarsen",)
+    least: str = "coarsen"
     cost: str = (
         "Log-probabilities in steps of 0.5 nats from 0 to -8, one alternative a position, none of the prompt; "
         "text, reasoning and number of choices are untouched."
     )
 
-    def begin(self, key: bytes, request_id: str) -> "Round":
+    def begin(self, occasion: Occasion) -> "Round":
         """Return the treatment for one request."""
         return self
 

@@ -13,7 +13,7 @@ from stillwatch.treatments.treatment import Json
 
 Edit = Callable[[Any], Any]
 
-_REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
+REASONING_FIELDS: Final = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 """Beside `content` in a chat message or its delta."""
 _PROMPT_FIELDS: Final = ("prompt_logprobs", "completion_probabilities")
 """Token probabilities that only some servers give: of the prompt, or in a shape of their own."""
@@ -81,7 +81,7 @@ def _choice(choice: Any, edits: Edits) -> Any:
 
 
 def _message(message: Any, edits: Edits) -> Any:
-    for name in _REASONING_FIELDS:
+    for name in REASONING_FIELDS:
         message = at(message, name, edits.reasoning)
     return at(message, "content", lambda parts: each(parts, lambda part: _block(part, edits)))
 

@@ -7,6 +7,8 @@ Left to `gateway`: bytes, event streams, and sending on the very bytes that came
 
 from typing import Any, Protocol
 
+from stillwatch.treatments.occasion import Occasion
+
 Json = dict[str, Any]
 
 
@@ -23,21 +25,46 @@ class Treatment(Protocol):
         ...
 
     def edit_answer(self, obj: Json) -> Json:
-        """Return what to send to the caller instead of `obj`: `obj` itself where nothing changes.
+        """Return what to send to the caller instead of a whole JSON answer: `obj` itself where nothing changes."""
+        ...
 
-        Args:
-            obj: A whole JSON answer, or the JSON of one event of a stream. What becomes of a token does not
-                depend on how a stream was cut into events.
+    def edit_event(self, obj: Json) -> tuple[Json, ...]:
+        """Return what to send instead of one event of a stream: `(obj,)`, the very object, where nothing changes.
+
+        Text may be held back and given with a later event; whatever is held is given before the event that ends
+        its choice or block. Joined, the text does not depend on how the stream was cut into events.
         """
         ...
 
+    def end_stream(self) -> tuple[Json, ...]:
+        """Return events with what is still held back, where a stream ends without an event that says so."""
+        ...
+
+
+class WholeOnly:
+    """For treatments that look at one object at a time: an event is edited as an answer is."""
+
+    __slots__ = ()
+
+    def edit_answer(self, obj: Json) -> Json:
+        """Return what to send instead of `obj`."""
+        raise NotImplementedError
+
+    def edit_event(self, obj: Json) -> tuple[Json, ...]:
+        """Return the event, edited by itself."""
+        return (self.edit_answer(obj),)
+
+    def end_stream(self) -> tuple[Json, ...]:
+        """Return nothing: nothing is held back."""
+        return ()
+
 
 class TreatmentKind(Protocol):
-    """An entry of the catalogue; the conformance tests run over every one."""
+    """An entry of the catalogue, without state; the conformance tests run over every one."""
 
     @property
     def name(self) -> str:
-        """Short lower-case name."""
+        """Short lower-case name; `terms.treated` knows it too."""
         ...
 
     @property
@@ -46,8 +73,8 @@ class TreatmentKind(Protocol):
         ...
 
     @property
-    def actions(self) -> tuple[str, ...]:
-        """Actions that it carries out."""
+    def least(self) -> str:
+        """Mildest action that may carry it."""
         ...
 
     @property
@@ -55,6 +82,6 @@ class TreatmentKind(Protocol):
         """What an honest user loses under it, in words."""
         ...
 
-    def begin(self, key: bytes, request_id: str) -> Treatment:
-        """Return the treatment for one request."""
+    def begin(self, occasion: Occasion) -> Treatment | None:
+        """Return the treatment for one request; None where it has nothing to do there."""
         ...

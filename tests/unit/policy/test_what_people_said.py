@@ -79,7 +79,7 @@ def test_step_up_asks_for_the_least_that_clears_and_never_again(
 def test_standing_tells_the_severest_measure_on_any_model() -> None:
     rules = (
         Rule(name="big", action="refuse", needs="confirmed", models=("large-*",), shadow=False, expires_days=9.0),
-        Rule(name="rest", action="coarsen", needs="confirmed", treatment="round", shadow=False, expires_days=9.0),
+        Rule(name="rest", action="coarsen", needs="confirmed", treatments=("round",), shadow=False, expires_days=9.0),
     )
     subject = Subject(account="a", held=_held(), decided="confirm", decided_at=NOW, decision_expires=NOW + 1e7)
     told = standing_of(subject, PolicyConfig(rules=rules), NOW, KEY)
