@@ -22,11 +22,17 @@ ifeq ($(origin PYTHON),file)
 # Nobody named a Python: stay with the one that the environment was made with.
 MADE := $(firstword $(wildcard $(VENV)/.made-*) $(MADE))
 endif
+TORCH_PYTHON ?= python3.11
+TORCH_VENV := .venv-torch
+TORCH_MADE := $(TORCH_VENV)/.made
+TORCH_HERE := 'import platform as p, sys; sys.exit((sys.version_info[:2], p.system(), p.machine()) != ((3, 11), "Linux", "x86_64"))'
 RUN := $(VENV)/.run
 TEACHER := $(VENV)/.teacher
 DEV := $(VENV)/.dev
 UV := $(BIN)/uv pip compile --no-config --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
+# One Python and one platform: the CPU build of torch is no release of the package index, and others bring gigabytes.
+UV_TORCH := $(subst --universal,--python-platform linux,$(filter-out --fork-strategy fewest,$(UV)))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
@@ -85,8 +91,19 @@ bench: $(DEV) ## detection table, throughput; BENCH_ARGS=...
 test: $(DEV) ## run the tests; PYTEST_ARGS="-k name"
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
-test-torch: $(RUN) ## tests that need torch
-	@echo "test-torch: skipped, nothing here needs torch yet (rooms engines/ and suspects/ are absent)"
+# requirements/torch.txt pins the CPU build of torch, which has an index of its own, PyTorch's: where pip's settings do
+# not know it, name it in PIP_EXTRA_INDEX_URL. It is built for each Python and platform; one of them is pinned.
+test-torch: ## tests that need torch, in .venv-torch; Linux on x86-64 with Python 3.11
+	@if ! $(TORCH_PYTHON) -c $(TORCH_HERE) 2>/dev/null; then \
+		echo "test-torch: skipped, $(TORCH_PYTHON) is not Python 3.11 on Linux, x86-64; make TORCH_PYTHON=... test-torch"; \
+	else $(MAKE) --no-print-directory $(TORCH_MADE) && $(TORCH_VENV)/bin/python -m pytest tests/torch $(PYTEST_ARGS); fi
+
+$(TORCH_MADE): requirements/torch.txt
+	@echo "installing torch and its peers into $(TORCH_VENV) ..."
+	@rm -rf $(TORCH_VENV)
+	@$(TORCH_PYTHON) -m venv $(TORCH_VENV)
+	@$(TORCH_VENV)/bin/python -m pip --no-input install -qq --require-hashes --only-binary :all: -r requirements/torch.txt
+	@touch $@
 
 lint: $(DEV) ## ruff, formatting, types, rooms
 	@$(BIN)/ruff check src tools tests bench
@@ -116,6 +133,8 @@ lock: $(MADE) ## resolve requirements/*.txt again; UPGRADE=--upgrade takes newer
 	@$(UV) $(UPGRADE) --no-deps --group teacher-file -o requirements/teacher-file.txt
 	@$(UV) $(UPGRADE) --group lock -o requirements/lock.txt
 	@$(UV) $(UPGRADE) --group litellm -o requirements/litellm.txt
+	@UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV_TORCH) $(UPGRADE) pyproject.toml --group torch -c requirements/run.txt \
+		-o requirements/torch.txt
 
 clean: ## remove the environment and caches
-	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(TORCH_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
