@@ -3,15 +3,21 @@
 import asyncio
 import gzip
 import json
+import time
 from typing import Any
 
 import pytest
 
+from stillwatch.gateway.treater import Marking, Treater
 from stillwatch.terms.action import Action
+from stillwatch.terms.errors import StillwatchError
+from stillwatch.treatments.marks.order import read_order
+from stillwatch.treatments.marks.ring import Ring
+from stillwatch.treatments.marks.signer import Marks
 from tests.fake_upstream import FakeUpstream
 from tests.gateway_rig import CHAT, PlainDesk, ask, raw_upstream, read_request, rig, run, stored_answers
 
-COARSEN = Action(kind="coarsen", rule="r")
+COARSEN = Action(kind="coarsen", rule="r", treatments=("withhold",))
 
 
 def chat(script: str = "", **more: Any) -> dict[str, Any]:
@@ -132,5 +138,54 @@ def test_a_switch_that_no_account_may_choose_does_not_reach_the_upstream() -> No
                 assert fake.received[0].header("content-encoding") is None
                 refused = await gateway.ask(CHAT, chat(logit_bias={"1": 2}))
                 assert (refused.status, refused.json["error"]["param"]) == (400, "logit_bias")
+
+    run(test)
+
+
+MARK = Action(kind="mark", rule="r", treatments=("watermark",))
+RING = Ring.new(b"r" * 32, 0.0, vocab=1024)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_marked_request_carries_an_order_that_engines_can_check_and_its_answer_stays(stream: bool) -> None:
+    body = chat(stream=stream, vllm_xargs={"stillwatch_mark": "forged", "mine": 1}, watermarking=False)
+
+    async def test() -> None:
+        with FakeUpstream() as fake:
+            async with rig(fake.url, PlainDesk(order=MARK)) as gateway:
+                gateway.app.treat_with(Treater(b"k" * 32, marking=Marking(lambda: Marks(RING))))
+                through = await gateway.ask(CHAT, body)
+                sent = fake.received[0].json
+                order = read_order(sent["vllm_xargs"]["stillwatch_mark"], RING, time.time())
+                assert order.account == RING.current.tag("account", "acme") and not order.campaign
+                assert set(sent["vllm_xargs"]) == {"stillwatch_mark"}
+                assert "watermarking" not in sent
+                assert through.body == (await ask(fake.url, CHAT, sent)).body
+
+    run(test)
+
+
+def test_without_keys_or_order_nothing_is_sent_along_and_the_bytes_stay() -> None:
+    async def test() -> None:
+        with FakeUpstream() as fake:
+            for order, marking in ((MARK, Marking()), (Action(kind="mark", rule="r"), Marking(lambda: Marks(RING)))):
+                async with rig(fake.url, PlainDesk(order=order)) as gateway:
+                    gateway.app.treat_with(Treater(b"k" * 32, marking=marking))
+                    await gateway.ask(CHAT, chat(seed=5))
+                    assert fake.received[-1].json == chat(seed=5)
+
+    run(test)
+
+
+def test_keys_that_cannot_be_read_leave_the_answer_unmarked_and_are_counted() -> None:
+    def broken() -> Marks:
+        raise StillwatchError("keys of marks: damaged.")
+
+    async def test() -> None:
+        with FakeUpstream() as fake:
+            async with rig(fake.url, PlainDesk(order=MARK)) as gateway:
+                gateway.app.treat_with(Treater(b"k" * 32, marking=Marking(broken)))
+                assert (await gateway.ask(CHAT, chat())).status == 200
+                assert gateway.app.metrics.failed_open["treatment"] == 1
 
     run(test)

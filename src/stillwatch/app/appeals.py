@@ -3,8 +3,6 @@
 In: the control records, the time. Out: the appeal; granting one also releases the account, in one change.
 """
 
-import hashlib
-import hmac
 import re
 import secrets
 from collections.abc import Mapping
@@ -16,6 +14,7 @@ from stillwatch.app.controlnames import check_account, check_text
 from stillwatch.app.decide import DAY, MOST_DAYS
 from stillwatch.policy.decisions import in_force
 from stillwatch.policy.standing import appeal_id as told_id
+from stillwatch.policy.standing import appeal_key
 from stillwatch.terms.account import Appeal, Decision
 from stillwatch.terms.action import Held
 from stillwatch.terms.errors import StillwatchError
@@ -57,7 +56,7 @@ def account_told(appeal_id: str, book: Book, held: Mapping[str, Held], secret: b
     Raises:
         StillwatchError: no account under a verdict or a decision was told this id.
     """
-    key = hmac.digest(secret, b"stillwatch appeals", hashlib.sha256)
+    key = appeal_key(secret)
     moments = {account: {0.0, one.effective} for account, one in held.items()}
     for record in book.accounts():
         moments.setdefault(record.account, {0.0})

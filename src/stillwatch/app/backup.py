@@ -19,6 +19,8 @@ from stillwatch import __version__
 from stillwatch.app.bundle import FILES, FORMAT, Manifest, entry_of, is_tar, seal
 from stillwatch.app.control import open_control
 from stillwatch.app.livefolder import LiveFolder
+from stillwatch.app.markring import marked_in, ring_path
+from stillwatch.app.servedindex import PACKED_NAME, pack_served
 from stillwatch.app.state import has_key
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.event import EventArray
@@ -55,7 +57,8 @@ def back_up(request: BackupRequest) -> Manifest:
         raise StillwatchError(f"backup {target}: is there already; name a new folder, or a new .tar file.")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        (draft / "live").mkdir(mode=0o700, parents=True)
+        for name in ("live", "marks"):
+            (draft / name).mkdir(mode=0o700, parents=True)
         draft.chmod(0o700)
         counts = _gather(request, draft)
         files = {name: entry_of(draft / name) for name in FILES if (draft / name).is_file()}
@@ -70,12 +73,16 @@ def back_up(request: BackupRequest) -> Manifest:
 
 def _gather(request: BackupRequest, draft: Path) -> dict[str, int]:
     state, live = request.state, LiveFolder(request.state)
-    pairs = [(state / "master.key", "master.key"), (live.published, "published.json"), (live.tally, "live/tally.json")]
+    pairs = [(state / "master.key", "master.key"), (live.published, "published.json"), (live.tally, "live/tally.json"),
+             (ring_path(state), "marks/ring.json")]  # fmt: skip
     if request.config is not None:
         pairs.append((request.config, "settings.toml"))
     for source, name in pairs:
         if source.is_file():
             shutil.copyfile(source, draft / name)
+    if marked := marked_in(state):
+        (draft / "marks" / "marked-all.jsonl").write_bytes(b"".join(msgspec.json.encode(m) + b"\n" for m in marked))
+    pack_served(state, draft / PACKED_NAME)
     counts: dict[str, int] = {}
     if (state / "control.sqlite").is_file():
         with open_control(state, new=False) as book:

@@ -23,8 +23,8 @@ from stillwatch.terms.errors import StillwatchError
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 FILES: Final = (
-    "master.key", "control.sqlite", "published.json", "settings.toml", "live/tally.json", "live/names.json",
-    "live/events.parquet",
+    "master.key", "control.sqlite", "published.json", "settings.toml", "marks/ring.json", "marks/marked-all.jsonl",
+    "marks/served.index", "live/tally.json", "live/names.json", "live/events.parquet",
 )  # fmt: skip
 """Every file that a backup can hold, by its path within."""
 _PIECE: Final = 1 << 20

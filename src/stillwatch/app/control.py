@@ -19,6 +19,8 @@ Book = SqliteControl | MemoryControl
 
 KEY_PURPOSE: Final = "api key"
 """Purpose under which the key secret is derived from the master key."""
+CANARY_PURPOSE: Final = "canary"
+"""Purpose under which the canary secret is."""
 
 
 def key_secret(state: Path) -> bytes:
@@ -28,6 +30,15 @@ def key_secret(state: Path) -> bytes:
         StillwatchError: the folder cannot be written, or its master key is damaged.
     """
     return KeyRing(master_key(state)).lasting(KEY_PURPOSE)
+
+
+def canary_secret(state: Path) -> bytes:
+    """Return the 32-byte secret that canaries are drawn and committed to under; the same for one master key for ever.
+
+    Raises:
+        StillwatchError: the folder cannot be written, or its master key is damaged.
+    """
+    return KeyRing(master_key(state)).lasting(CANARY_PURPOSE)
 
 
 def open_control(state: Path, *, new: bool = True) -> SqliteControl:

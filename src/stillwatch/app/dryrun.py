@@ -20,12 +20,12 @@ from stillwatch.app.state import has_key, master_key
 from stillwatch.gateway.published import read_published
 from stillwatch.policy import simulate
 from stillwatch.policy.config import PolicyConfig
-from stillwatch.policy.decide import decide
+from stillwatch.policy.decide import severest
 from stillwatch.policy.decisions import in_force
 from stillwatch.policy.simulate import Past, Touched
 from stillwatch.sketch.keys import KeyRing
 from stillwatch.terms.account import AccountRecord, Decision
-from stillwatch.terms.action import ACTIONS, Action, Held, Subject
+from stillwatch.terms.action import ACTIONS, Held, Subject
 from stillwatch.terms.ports import Window
 
 DAY = 86_400.0
@@ -92,15 +92,6 @@ def dry_run(book: Book, state: Path, policy: PolicyConfig, now: float, *, days: 
         accounts=len(names), requests=total, days=days, now=simulate.dry_run(past, policy),
         if_confirmed=simulate.dry_run(then, policy), ordered=tuple(out),
     )  # fmt: skip
-
-
-def severest(subject: Subject, policy: PolicyConfig, now: float) -> tuple[Subject, Action]:
-    """Return the subject with that model and endpoint, of those that rules name, which is ordered the severest."""
-    models = dict.fromkeys(["", *(pattern for rule in policy.rules for pattern in rule.models)])
-    endpoints = dict.fromkeys(["", *(name for rule in policy.rules for name in rule.endpoints)])
-    tried = [replace(subject, model=model, endpoint=endpoint) for model in models for endpoint in endpoints]
-    orders = [(one, decide(one, policy, now)) for one in tried]
-    return max(orders, key=lambda pair: (pair[1].bites, ACTIONS.index(pair[1].kind)))
 
 
 def _subject(record: AccountRecord, held: Held | None, decision: Decision | None) -> Subject:

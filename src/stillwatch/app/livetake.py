@@ -8,7 +8,7 @@ Left to `watch`: when. Left to the store: telling a group that was kept before.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ from stillwatch.sketch.reduce import Reducer
 from stillwatch.terms.event import EventArray, empty_events
 from stillwatch.terms.exchange import Exchange
 from stillwatch.terms.ports import Journal
+from stillwatch.terms.served import Served
 
 GROUP_BYTES: Final = 16_777_216
 """Segments are taken together up to this size, in bytes, so that a backlog is worked off faster than it grows."""
@@ -69,6 +70,8 @@ class LiveIntake:
     """Everything read since the state folder was made; saved with each group."""
     named: set[tuple[int, int]] = field(default_factory=set)
     """Epoch and hash of accounts whose names this process put into the store."""
+    keep: Callable[[Sequence[Served]], None] | None = None
+    """Whoever else wants the exchanges before their text is dropped; must not raise."""
 
     @classmethod
     def open(cls, store: Journal, reducer: Reducer, folder: LiveFolder, key: bytes) -> "LiveIntake":
@@ -105,6 +108,8 @@ class LiveIntake:
 
     def _keep(self, digest: str, group: list[Segment]) -> Took:
         served = [one for segment in group for one in segment.exchanges]
+        if self.keep is not None:
+            self.keep(served)  # before the events: a group whose events are kept is not read again
         exchanges, reasons = read_all_served(served)
         events, kept, failed = reduced(self.reducer, exchanges)
         took = Took(

@@ -16,12 +16,11 @@ from stillwatch.app.control import key_secret, open_control
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.settings import Settings, load_settings
 from stillwatch.app.spoolkey import spool_key
-from stillwatch.app.state import master_key
+from stillwatch.app.treating import treater_of
 from stillwatch.gateway.desk import MemoryDesk
 from stillwatch.gateway.inner import ASGIApp
 from stillwatch.gateway.middleware import Watched, Wiring
 from stillwatch.gateway.spool import SpoolWriter
-from stillwatch.sketch.keys import KeyRing
 
 CONFIG_VARIABLE = "STILLWATCH_CONFIG"
 STATE_VARIABLE = "STILLWATCH_STATE"
@@ -83,7 +82,7 @@ class Parts:
             recorder=self._recorder,
             gateway=settings.gateway,
             middleware=settings.middleware,
-            treatment_key=KeyRing(master_key(state)).lasting("treatment"),
+            treater=treater_of(state, settings, f"m{os.getpid()}", self._desk.canaries),
             clock=time.time,
         )
 

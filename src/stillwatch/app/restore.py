@@ -17,6 +17,7 @@ import msgspec
 
 from stillwatch.app.bundle import Manifest, opened
 from stillwatch.app.livefolder import LiveFolder
+from stillwatch.app.servedindex import unpack_served
 from stillwatch.app.state import KEY_BYTES, has_key
 from stillwatch.store.control import SqliteControl
 from stillwatch.store.lock import FolderLock
@@ -24,7 +25,7 @@ from stillwatch.terms.errors import StillwatchError, StoreBusy
 
 _ASIDE: Final = (
     "master.key", "control.sqlite", "control.sqlite-wal", "control.sqlite-shm", "published.json", "settings.toml",
-    "live", "spool",
+    "live", "spool", "marks",
 )  # fmt: skip
 """What is moved aside before a backup takes its place."""
 
@@ -74,6 +75,7 @@ def restore(request: RestoreRequest) -> Restored:
                     pass
                 aside = _move_aside(state, request.now)
                 _put(folder, manifest, state)
+                unpack_served(state)
         except OSError as problem:
             raise StillwatchError(f"state folder {state}: {problem.strerror}; nothing was deleted.") from None
         events = _put_events(folder, manifest, state) if "live/events.parquet" in manifest.files else 0

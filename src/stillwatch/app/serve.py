@@ -28,6 +28,7 @@ from stillwatch.app.settingscheck import check_startable
 from stillwatch.app.spoolkey import spool_key
 from stillwatch.gateway.litellm import intake_token
 from stillwatch.gateway.upstream import upstream_key
+from stillwatch.policy.check import disclosures
 from stillwatch.terms.errors import StillwatchError
 
 WATCHER: Final = "watcher"
@@ -211,6 +212,8 @@ def _run(supervisor: Supervisor, listener: socket.socket, plan: ProcessPlan, not
             "serving", host=host, port=port, workers=settings.serve.workers, upstream=settings.gateway.upstream,
             mode="shadow" if settings.policy.shadow else "enforcing", admin_port=admin.port,
         )  # fmt: skip
+        for owed in disclosures(settings.policy.rules, shadow=settings.policy.shadow):
+            notices.say("rules bite; owed to customers in words", text=owed)
         supervisor.run()
 
 

@@ -17,12 +17,15 @@ from stillwatch.terms.errors import StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.app.serveconfig import ServeConfig
+    from stillwatch.app.vaultconfig import VaultConfig
     from stillwatch.app.watchconfig import WatchConfig
     from stillwatch.gateway.config import GatewayConfig
     from stillwatch.gateway.litellm import LiteLLMConfig
     from stillwatch.gateway.middleware import MiddlewareConfig
     from stillwatch.gateway.segmentfiles import SpoolConfig
     from stillwatch.policy.config import PolicyConfig
+    from stillwatch.treatments.config import TreatmentConfig
+    from stillwatch.treatments.marks.config import MarkConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,24 @@ class Settings:
     def middleware(self) -> "MiddlewareConfig":
         """Table `[middleware]`: Stillwatch inside a model server."""
         found: MiddlewareConfig = self._of("middleware")
+        return found
+
+    @property
+    def treatments(self) -> "TreatmentConfig":
+        """Table `[treatments]`: how treatments work where a rule orders them."""
+        found: TreatmentConfig = self._of("treatments")
+        return found
+
+    @property
+    def mark(self) -> "MarkConfig":
+        """Table `[mark]`: the mark that engines put into the choice of tokens."""
+        found: MarkConfig = self._of("mark")
+        return found
+
+    @property
+    def vault(self) -> "VaultConfig":
+        """Table `[vault]`: the one place where text may be kept."""
+        found: VaultConfig = self._of("vault")
         return found
 
     def _of(self, name: str) -> Any:

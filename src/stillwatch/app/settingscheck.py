@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stillwatch.app.settings import Settings
-from stillwatch.policy.check import rule_notes
+from stillwatch.policy.check import disclosures, rule_notes
 from stillwatch.terms.errors import StillwatchError
 
 DAY = 86_400.0
@@ -24,6 +24,8 @@ class Findings:
 
     rules: tuple[str, ...]
     """One line a rule, in the order in which they are tried."""
+    disclosures: tuple[str, ...]
+    """What the provider owes its customers in words, since rules bite."""
     warnings: tuple[str, ...]
     """What is allowed and yet hardly meant."""
 
@@ -37,10 +39,12 @@ def look_over(settings: Settings, environment: Mapping[str, str], now: float) ->
     check_startable(settings)
     policy = settings.policy
     return Findings(
-        rules=rule_notes(policy.rules, shadow=policy.shadow),
+        rules=rule_notes(policy.rules, shadow=policy.shadow, approved_by=policy.approved_by),
+        disclosures=disclosures(policy.rules, shadow=policy.shadow),
         warnings=(
             *_upstream(settings),
             *_addresses(settings),
+            *_evidence(settings),
             *_secrets(settings, environment),
             *_rules(settings, now),
         ),
@@ -51,7 +55,7 @@ def check_startable(settings: Settings) -> None:
     """Check what no record can see by itself.
 
     Raises:
-        StillwatchError: both listeners have one port, or the calibration is not there.
+        StillwatchError: both listeners have one port, or a file that is named is not there.
     """
     serve, calibration = settings.serve, settings.watch.calibration
     if serve.port and serve.port == serve.admin_port:
@@ -59,8 +63,25 @@ def check_startable(settings: Settings) -> None:
             f"serve.port and serve.admin_port are both {serve.port}: must differ, as callers must not reach metrics; "
             "give another --admin-port."
         )
+    if settings.vault.served_contexts and not Path(settings.vault.tokenizer).is_file():
+        raise StillwatchError(
+            f"vault.tokenizer = {settings.vault.tokenizer!r}: no such file; give the tokenizer.json or .gguf of the "
+            "model that is served."
+        )
     if calibration and not Path(calibration).is_file():
         raise StillwatchError(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
+
+
+def _evidence(settings: Settings) -> list[str]:
+    """Return what the vault would do that somebody may not expect."""
+    vault, policy = settings.vault, settings.policy
+    found = []
+    if vault.share > 0.0:
+        found.append("vault.share: keeps text of accounts that nothing is held against; say so in your notice.")
+    stopped = [rule for rule in policy.rules if rule.needs == "confirmed" and rule.action in ("challenge", "refuse")]
+    if vault.confirmed and stopped and not any(policy.in_shadow(rule) for rule in stopped):
+        found.append("vault.confirmed: confirmed accounts are challenged or refused, and get no answers to keep.")
+    return found
 
 
 def _addresses(settings: Settings) -> list[str]:

@@ -10,6 +10,8 @@ from stillwatch.app.claims import claims_of, read_live
 from stillwatch.app.control import Book
 from stillwatch.app.decide import waiting
 from stillwatch.app.subjects import Claim, matching
+from stillwatch.app.vaultkeeper import VaultStatus
+from stillwatch.app.vaultseen import vault_seen
 from stillwatch.policy.decisions import in_force
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
 from stillwatch.terms.errors import StillwatchError
@@ -53,6 +55,8 @@ class Overview:
     """Up to when traffic was judged."""
     held: int
     """Accounts accused in the published verdicts."""
+    vault: VaultStatus | None = None
+    """What the watcher said last of the evidence vault; None where none ran."""
 
 
 def account_standing(book: Book, state: Path, account: str, now: float) -> AccountStanding:
@@ -92,4 +96,5 @@ def overview(book: Book, state: Path, now: float) -> Overview:
         published_at=live.made_at if live.generation >= 0 else None,
         judged_until=live.judged_until if live.generation >= 0 else None,
         held=sum(h.accused and now < h.expires for h in live.held.values()),
+        vault=vault_seen(state),
     )  # fmt: skip

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from stillwatch.app.addresses import packaged_addresses
+from stillwatch.app.judgepace import JudgePace
+from stillwatch.app.keepers import Keepers
 from stillwatch.app.livefolder import EventClock, LiveFolder
 from stillwatch.app.livejudge import LiveJudge
 from stillwatch.app.livetake import LiveIntake
@@ -53,7 +55,7 @@ class Watcher:
         self._judge = LiveJudge(folder, settings, KeyRing(master_key(folder.state)))
         self._book = StatusBook(folder)
         self._judging: threading.Thread | None = None
-        self._rest_until = 0.0
+        self._pace = JudgePace(settings.watch.rest_share)
         self._first = math.inf
         """Earliest event held, seconds since 1970."""
         self._said_at = self._retained_at = -math.inf
@@ -65,21 +67,24 @@ class Watcher:
             StillwatchError: another process owns the store, or it cannot be opened.
         """
         store = _own(self._folder.store)
+        keepers = Keepers(self._folder.state, self._settings, self._clock, self._notices)
         try:
             with StoreServer(store, self._folder.store):
                 self._begin(store)
                 reducer = Reducer(self._judge.ring, packaged_addresses())
-                intake = LiveIntake.open(store, reducer, self._folder, self._key)
+                intake = replace(LiveIntake.open(store, reducer, self._folder, self._key), keep=keepers.keep)
                 while not stop.is_set():
                     if not self._take(intake):
                         stop.wait(self._config.poll_seconds)
                     self._judge_when_due(store, intake)
                     self._retain_when_due(store)
+                    keepers.tend()
                     self._say_when_due()
                 self._drain(intake)
                 if self._judging is not None:
                     self._judging.join(_LAST_JUDGEMENT_SECONDS)
         finally:
+            keepers.close()
             self.say()
             if self._judging is None or not self._judging.is_alive():
                 store.close()
@@ -126,11 +131,13 @@ class Watcher:
             if self._judging.is_alive():
                 return
             self._judging = None
+            self._pace.end()
         until = self._closed_block(time.time())
-        if until is None or until <= self._book.judged_until or time.monotonic() < self._rest_until:
+        if until is None or until <= self._book.judged_until or self._pace.resting:
             return
         tally = replace(intake.tally, fields=dict(intake.tally.fields), reasons=dict(intake.tally.reasons))
         self._judging = threading.Thread(target=self._judge_once, args=(store, until, tally), name="judge", daemon=True)
+        self._pace.begin()
         self._judging.start()
 
     def _closed_block(self, wall: float) -> float | None:
@@ -150,9 +157,7 @@ class Watcher:
         else:
             accused = sum(one.accused for one in published.held.values())
             self._notices.say("judged", until=until, held=len(published.held), accused=accused)
-        took = time.monotonic() - begun
-        self._rest_until = time.monotonic() + took * self._config.rest_share
-        self._book.end_judging(took, published)
+        self._book.end_judging(time.monotonic() - begun, published)
 
     def _retain_when_due(self, store: Store) -> None:
         now = time.monotonic()

@@ -22,14 +22,13 @@ import uvicorn
 from stillwatch.app.control import key_secret, open_control
 from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import ProcessPlan, stop_on_signal
-from stillwatch.app.state import master_key
+from stillwatch.app.treating import treater_of
 from stillwatch.gateway.app import SERVER_OPTIONS, Gateway
 from stillwatch.gateway.desk import MemoryDesk
 from stillwatch.gateway.litellm import Sources, intake_token, litellm_routes
 from stillwatch.gateway.spool import SpoolWriter
 from stillwatch.gateway.upstream import Upstream, upstream_key
 from stillwatch.logs.litellm import account_of
-from stillwatch.sketch.keys import KeyRing
 
 _STATUS_SECONDS = 1.0
 
@@ -49,7 +48,7 @@ class Worker:
         self.recorder = SpoolWriter(self._folder.spool, plan.key, f"w{number}", settings.spool)
         upstream = Upstream(settings.gateway, upstream_key(settings.gateway))
         self.gateway = Gateway(settings.gateway, self.desk, self.recorder, upstream, self._event_time)
-        self.gateway.treat_with(KeyRing(master_key(state)).lasting("treatment"))
+        self.gateway.treat_with(treater_of(state, settings, f"w{number}", self.desk.canaries))
         sources = Sources(desk=self.desk, recorder=self.recorder, account_of=account_of)
         self._routes = litellm_routes(settings.litellm, intake_token(settings.litellm), sources)
 

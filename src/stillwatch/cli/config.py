@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import MISSING, asdict
+from dataclasses import MISSING, asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,23 @@ def check(file: Path | None, dry_run: bool, days: float, state: Path, as_json: b
 
     Exit code 0: it can be used (warnings may be printed); 2: it cannot. Nothing is changed.
     """
+    from stillwatch.app.markring import mark_warnings
     from stillwatch.app.settings import load_settings
     from stillwatch.app.settingscheck import look_over
 
     now = time.time()
     settings = load_settings(file)
     found = look_over(settings, os.environ, now)
+    found = replace(found, warnings=(*found.warnings, *mark_warnings(settings, state)))
     run = _dry_run(state, settings, now, days) if dry_run else None
     if as_json:
         return print_json({**asdict(found), "dry_run": asdict(run) if run else None})
     click.echo(f"{file or 'The defaults'}: can be used.")
     click.echo("Rules, first match first:")
     click.echo("\n".join(f"  {line}" for line in found.rules) or "  none")
+    if found.disclosures:
+        click.echo("What you owe your customers in words, since these rules bite:")
+        click.echo("\n".join(f"  {line}" for line in found.disclosures))
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     if run:

@@ -9,6 +9,7 @@ from stillwatch.cli.accounts import accounts
 from stillwatch.cli.appeal import appeal
 from stillwatch.cli.backup import backup, restore
 from stillwatch.cli.calibrate import calibrate
+from stillwatch.cli.canary import canary
 from stillwatch.cli.config import config
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
@@ -20,7 +21,9 @@ from stillwatch.cli.run import run
 from stillwatch.cli.scan import scan
 from stillwatch.cli.serve import serve
 from stillwatch.cli.status import status
+from stillwatch.cli.vault import vault
 from stillwatch.cli.watch import watch
+from stillwatch.cli.watermark import watermark
 from stillwatch.terms.errors import StillwatchError
 
 
@@ -46,7 +49,7 @@ def main() -> None:
 
 
 for command in (
-    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, status, config, backup, restore, lab,
-    run, demo,
+    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, status,
+    config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)

@@ -21,6 +21,7 @@ def status(state: Path, as_json: bool) -> None:
     """
     from stillwatch.app.control import open_control
     from stillwatch.app.standing import overview
+    from stillwatch.app.vaultseen import vault_line
 
     now = time.time()
     with open_control(state, new=False) as book:
@@ -36,6 +37,7 @@ def status(state: Path, as_json: bool) -> None:
             f"verdicts   {'never published' if seen.published_at is None else judged}; {seen.held:,} accounts accused",
             f"decisions  {seen.confirmed:,} accounts confirmed, {seen.cleared:,} cleared; "
             f"{seen.decisions_ending_soon:,} decisions end within 14 days",
+            f"vault      {vault_line(seen.vault)} (stillwatch vault status)",
             f"waiting    {len(seen.waiting):,} verdicts (stillwatch decide list --waiting), "
             f"{len(seen.open_appeals):,} appeals (stillwatch appeal list)",
         ]

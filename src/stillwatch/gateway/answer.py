@@ -45,7 +45,7 @@ class Relay:
         if edit is not None and (not head.coding or head.coding in CODINGS):
             flow: Flow | None = UnzippedFlow(head.coding, edit) if head.coding else edit
             head.unbind()
-            await self._stream(call, head, response, flow)
+            await self._stream(call, head, response, flow, edit)
         elif edits is not None and call.answered and head.json:
             await self._whole(call, head, response, edits)
         elif not head.length and call.scope.get("http_version") == "1.0" and not head.sse:
@@ -59,24 +59,30 @@ class Relay:
     def _edit(self, call: Call, edits: Treatment | None) -> EventEdits | None:
         strip = call.asked is not None and call.asked.strip_usage
         if edits is None:
-            return EventEdits(without_usage, word=b'"usage"') if strip else None
-        edit = self._guarded(edits.edit_answer)
+            return EventEdits(_without_usage, word=b'"usage"') if strip else None
+        edit = self._guarded(edits.edit_event)
 
-        def both(chunk: dict[str, Any]) -> dict[str, Any] | None:
-            edited = edit(chunk)
-            return without_usage(edited) if edited is not None else None
+        def both(chunk: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+            return tuple(after for event in edit(chunk) for after in _without_usage(event))
 
-        return EventEdits(both if strip else edit)
+        return EventEdits(both if strip else edit, rest=lambda: self._rest(edits))
+
+    def _rest(self, edits: Treatment) -> tuple[dict[str, Any], ...]:
+        try:
+            return edits.end_stream()
+        except Exception as error:
+            self._failed(error)
+            return ()
 
     def _guarded(self, edit: Edit) -> Edit:
         """An edit that fails leaves the event as it was, and is counted."""
 
-        def guarded(chunk: dict[str, Any]) -> dict[str, Any] | None:
+        def guarded(chunk: dict[str, Any]) -> tuple[dict[str, Any], ...]:
             try:
                 return edit(chunk)
             except Exception as error:
                 self._failed(error)
-                return chunk
+                return (chunk,)
 
         return guarded
 
@@ -88,7 +94,10 @@ class Relay:
         call.started = True
         await call.send({"type": "http.response.start", "status": head.status, "headers": headers})
 
-    async def _stream(self, call: Call, head: AnswerHead, response: aiohttp.ClientResponse, flow: Flow | None) -> None:
+    async def _stream(
+        self, call: Call, head: AnswerHead, response: aiohttp.ClientResponse, flow: Flow | None,
+        edit: EventEdits | None = None,
+    ) -> None:  # fmt: skip
         content = response.content
         read, at_eof, send, keep = content.readany, content.at_eof, call.send, call.keep
         try:
@@ -109,7 +118,7 @@ class Relay:
         except UPSTREAM_DIED as error:
             if not call.started:
                 raise
-            await self._broken(call, flow is not None, error)
+            await self._broken(call, flow is not None, error, edit.rest() if edit is not None else b"")
         else:
             call.finished = True
 
@@ -143,12 +152,17 @@ class Relay:
         head.unbind()
         return edited
 
-    async def _broken(self, call: Call, typed: bool, error: BaseException) -> None:
-        """The upstream left in the middle: say so in the stream, or break it off."""
+    async def _broken(self, call: Call, typed: bool, error: BaseException, rest: bytes) -> None:
+        """The upstream left in the middle: say so in the stream, behind what was held back, or break it off."""
         late = isinstance(error, TimeoutError)
         self._metrics.upstream_errors["timeout" if late else "died"] += 1
         if not typed:
             return
         fault = upstream_fault(late=late, midway=True)
         event = error_event(fault, call.route.wire, call.route.endpoint, call.request_id)
-        await call.send({"type": "http.response.body", "body": event, "more_body": False})
+        await call.send({"type": "http.response.body", "body": rest + event, "more_body": False})
+
+
+def _without_usage(chunk: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    after = without_usage(chunk)
+    return (after,) if after is not None else ()

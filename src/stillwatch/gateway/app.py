@@ -24,6 +24,7 @@ from stillwatch.gateway.readers import SlowReaders
 from stillwatch.gateway.record import LEFT, served_of
 from stillwatch.gateway.requestids import RequestIds
 from stillwatch.gateway.routes import ANTHROPIC, find_route
+from stillwatch.gateway.treater import Treater
 from stillwatch.gateway.upstream import Upstream
 
 SERVER_OPTIONS: Final[dict[str, Any]] = {
@@ -70,9 +71,9 @@ class Gateway:
         self._ids = RequestIds()
         self._readers = SlowReaders(config.reader_seconds)
 
-    def treat_with(self, key: bytes) -> None:
-        """Take the secret of keyed treatments, the same in every worker; without this each worker draws its own."""
-        self._passage.key = key
+    def treat_with(self, treater: Treater) -> None:
+        """Take who begins treatments; without this each worker draws a secret of its own for them."""
+        self._passage.treater = treater
 
     def drain(self) -> None:
         """Take no part in balancing any more: not ready, connections closed after each answer; answers go on."""

@@ -44,7 +44,9 @@ class GatewayConfig:
     """Most entries of `x-forwarded-for` that are believed, counted from the right; at least 1."""
     ja4_header: str = "x-ja4"
     """Header in which a trusted proxy says the caller's JA4 fingerprint."""
-    strip_fields: tuple[str, ...] = ("vllm_xargs", "kv_transfer_params", "logits_processors", "watermark", "stillwatch")
+    strip_fields: tuple[str, ...] = (
+        "vllm_xargs", "kv_transfer_params", "logits_processors", "watermark", "watermarking", "stillwatch",
+    )  # fmt: skip
     """Fields of a request body that are taken out before it goes upstream: switches of watermarks and vendor extras
     that an account must not choose. `logit_bias`, `seed` and `logprobs` may be named as well."""
     refuse_fields: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ from stillwatch.policy.decide import decide
 from stillwatch.policy.standing import appeal_key, standing_of
 from stillwatch.terms.account import Control, key_digest
 from stillwatch.terms.action import ALLOW, Action, Standing, Subject
+from stillwatch.terms.canary import CanaryRecord
 
 LONGEST_KEY: Final = 512
 """Characters beyond which a secret is nobody's, without being hashed."""
@@ -202,6 +203,10 @@ class MemoryDesk:
         except Exception:
             self.counters["standing_failed"] += 1
             return Standing(state="good", reason="none")
+
+    def canaries(self, account: str) -> tuple[CanaryRecord, ...]:
+        """Return the canaries of an account as this worker has read them; expired ones may be among them."""
+        return self._view.canaries.get(account, ())
 
     def _decide(self, caller: Caller, model: str, endpoint: str, now: float) -> Action:
         account = caller.account

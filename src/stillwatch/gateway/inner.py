@@ -103,15 +103,22 @@ class _EditedStream:
 
     def __init__(self, call: Call, edits: Treatment, failed: Callable[[BaseException], None]) -> None:
         self._call, self._edits, self._failed = call, edits, failed
-        flow: Flow = EventEdits(self._edit)
+        flow: Flow = EventEdits(self._edit, rest=self._rest)
         self._flow = UnzippedFlow(call.coding, flow) if call.coding else flow
 
-    def _edit(self, event: Body) -> Body:
+    def _edit(self, event: Body) -> tuple[Body, ...]:
         try:
-            return self._edits.edit_answer(event)
+            return self._edits.edit_event(event)
         except Exception as error:
             self._failed(error)
-            return event
+            return (event,)
+
+    def _rest(self) -> tuple[Body, ...]:
+        try:
+            return self._edits.end_stream()
+        except Exception as error:
+            self._failed(error)
+            return ()
 
     async def __call__(self, message: Any) -> None:
         if message["type"] != "http.response.body":

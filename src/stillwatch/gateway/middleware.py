@@ -30,8 +30,9 @@ from stillwatch.gateway.orders import Orders
 from stillwatch.gateway.ports import Caller, Desk, Recorder
 from stillwatch.gateway.record import LEFT, served_of
 from stillwatch.gateway.routes import Route, find_route
+from stillwatch.gateway.treater import Treater
 from stillwatch.terms.errors import StillwatchError
-from stillwatch.treatments import Treatment, for_action
+from stillwatch.treatments import Treatment
 
 IDENTITIES: Final = ("keys", "header", "optional")
 _INVOCATIONS: Final = Route(kind="model", name="invocations")
@@ -65,8 +66,8 @@ class Wiring:
     gateway: GatewayConfig = GatewayConfig()
     """Bounds, field rules and trusted proxies; its upstream is not used."""
     middleware: MiddlewareConfig = MiddlewareConfig()
-    treatment_key: bytes = field(default=b"", repr=False)
-    """Secret of keyed treatments, the same in every process."""
+    treater: Treater = field(default_factory=lambda: Treater(secrets.token_bytes(32)), repr=False)
+    """Begins treatments; give one with a secret that is the same in every process."""
     clock: Callable[[], float] = time.time
     """Event time, seconds since 1970."""
 
@@ -84,7 +85,6 @@ class Watched:
         self._headers = HeaderReader(wiring.gateway)
         self._fields = FieldRules(replace(wiring.gateway, include_usage=False))
         self._header = wiring.middleware.account_header.lower().encode()
-        self._key = wiring.treatment_key or secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -151,7 +151,7 @@ class Watched:
         if call.action.delay_seconds > 0.0:
             await asyncio.sleep(call.action.delay_seconds)
         try:
-            edits = for_action(call.action, self._key, call.request_id)
+            edits = self._wiring.treater.begin(call, time.time())
             changed = edits.edit_request(asked.body) if edits is not None else None
         except Exception as error:
             self._passed_over(error)

@@ -24,8 +24,9 @@ from stillwatch.gateway.jsonbytes import write_json
 from stillwatch.gateway.metrics import Metrics
 from stillwatch.gateway.notes import Notes
 from stillwatch.gateway.orders import Orders
+from stillwatch.gateway.treater import Treater
 from stillwatch.gateway.upstream import Upstream
-from stillwatch.treatments import Treatment, for_action
+from stillwatch.treatments import Treatment
 
 _FAILED: Final = Fault(
     status=500, code="gateway_error", message="The gateway failed on this request. Try again.", retry_after=1.0
@@ -39,8 +40,8 @@ class Passage:
         self, config: GatewayConfig, orders: Orders, upstream: Upstream, metrics: Metrics, notes: Notes
     ) -> None:
         self.draining = False
-        self.key = secrets.token_bytes(32)
-        """Secret of keyed treatments."""
+        self.treater = Treater(secrets.token_bytes(32))
+        """Begins treatments."""
         self._config = config
         self._orders = orders
         self._upstream = upstream
@@ -127,7 +128,7 @@ class Passage:
 
     def _edits(self, call: Call) -> Treatment | None:
         try:
-            return for_action(call.action, self.key, call.request_id)
+            return self.treater.begin(call, time.time())
         except Exception as error:
             self._untreated(error)
             return None

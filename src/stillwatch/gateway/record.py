@@ -56,6 +56,7 @@ def served_of(call: Call, heads: Heads, caller: Caller, trust: Trust, limit: int
         disconnected=call.gone,
         attempt=heads.attempt,
         action=call.action_name,
+        treatments="+".join(call.action.treatments) if call.action.bites else "",
         request=_request(call.plain or b"", limit),
         answer=_answer(call, limit),
     )

@@ -31,13 +31,27 @@ MAX_FRAME_BYTES: Final = 1 << 28
 """A frame that says it is longer is damage."""
 
 _FIELDS: Final = tuple(f.name for f in fields(Served))
-_LAYOUT: Final = hashlib.blake2b(",".join(_FIELDS).encode(), digest_size=4).digest()
+_ADDED: Final = (("treatments",),)
+"""Fields that came later, newest first, all with a default: segments that an earlier release left are still read."""
 _HEADER: Final = struct.Struct("<8s4s8s16s28s")
 _MAGIC: Final = b"SWSEG\x00\x01\n"
 _FRAME: Final = struct.Struct("<IQ")
 _TAG_BYTES: Final = 16
 _NONCE_PAD: Final = b"\x00\x00\x00\x00"
 _take = attrgetter(*_FIELDS)
+
+
+def _layouts() -> dict[bytes, tuple[str, ...]]:
+    """Return the fields of each layout that can be read, by its mark; this release's own first."""
+    names, found = _FIELDS, {}
+    for added in ((), *_ADDED):
+        names = tuple(name for name in names if name not in added)
+        found[hashlib.blake2b(",".join(names).encode(), digest_size=4).digest()] = names
+    return found
+
+
+_LAYOUTS: Final = _layouts()
+_LAYOUT: Final = next(iter(_LAYOUTS))
 
 
 def key_id(key: bytes) -> bytes:
@@ -178,15 +192,16 @@ def _frames(content: bytes) -> Iterator[tuple[int, memoryview | None]]:
 
 
 class _Opener:
-    def __init__(self, key: bytes, header: bytes) -> None:
+    def __init__(self, key: bytes, header: bytes, names: tuple[str, ...]) -> None:
         self._cipher = _cipher(key, header)
         self._header = header
+        self._names = names
         self._decode = msgspec.msgpack.Decoder(list[Any]).decode
 
     def open(self, number: int, sealed: memoryview) -> Served | None:
         try:
             plain = self._cipher.decrypt(_NONCE_PAD + number.to_bytes(8, "little"), bytes(sealed), self._header)
-            return Served(**dict(zip(_FIELDS, self._decode(plain), strict=True)))
+            return Served(**dict(zip(self._names, self._decode(plain), strict=True)))
         except (InvalidTag, msgspec.MsgspecError, ValueError, TypeError):
             return None
 
@@ -194,6 +209,7 @@ class _Opener:
 def _opener(key: bytes, header: bytes) -> _Opener | None:
     """Return what opens the frames under this header; None where the key or the version is another."""
     magic, layout, named, _, _ = _HEADER.unpack(header)
-    if magic != _MAGIC or layout != _LAYOUT or named != key_id(key):
+    names = _LAYOUTS.get(layout)
+    if magic != _MAGIC or names is None or named != key_id(key):
         return None
-    return _Opener(key, header)
+    return _Opener(key, header, names)

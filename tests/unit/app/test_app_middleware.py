@@ -19,7 +19,7 @@ from stillwatch.gateway.segments import read_segments
 from stillwatch.logs.served import read_all_served
 from stillwatch.terms.errors import StillwatchError
 
-BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "canary"}]}).encode()
+BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "kestrel"}]}).encode()
 
 
 async def model(scope: Any, receive: Any, send: Any) -> None:
@@ -71,10 +71,10 @@ def test_a_server_is_wired_from_its_environment(tmp_path: Path, monkeypatch: pyt
     folder = LiveFolder(state)
     served = [one for segment in read_segments(folder.spool, spool_key(folder).key) for one in segment.exchanges]
     ((exchange,), reasons) = read_all_served(served)
-    assert (exchange.account, exchange.answer, exchange.messages[0].text) == ("acme", "fine", "canary")
+    assert (exchange.account, exchange.answer, exchange.messages[0].text) == ("acme", "fine", "kestrel")
     assert not reasons
     files = [path for path in state.rglob("*") if path.is_file()]
-    assert not [path for path in files if b"canary" in path.read_bytes() or issued.key.encode() in path.read_bytes()]
+    assert not [path for path in files if b"kestrel" in path.read_bytes() or issued.key.encode() in path.read_bytes()]
 
 
 def test_a_server_that_can_not_have_stillwatch_does_not_start_without(

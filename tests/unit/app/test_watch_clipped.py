@@ -11,7 +11,7 @@ from stillwatch.sketch.keys import KeyRing
 from stillwatch.sketch.reduce import Reducer
 from stillwatch.store.memory import MemoryStore
 from stillwatch.terms.event import EventArray
-from stillwatch.terms.ports import KEY_KINDS, SharedQuery, Window
+from stillwatch.terms.ports import KEY_KINDS, RollupArray, SharedQuery, Window
 from tests.e2e.command_line import traffic
 
 
@@ -52,3 +52,19 @@ def test_late_events_of_earlier_time_are_seen(events: EventArray, tmp_path: Path
     end = float(np.median(events["time"]))
     shuffled = events[np.random.default_rng(1).permutation(len(events))]
     assert ClippedSource(MemoryStore(shuffled), end).span() == ClippedSource(MemoryStore(events), end).span()
+
+
+def test_a_span_is_worked_out_once_however_often_it_is_asked_for(events: EventArray) -> None:
+    class Counting(MemoryStore):
+        asked = 0
+
+        def rollup(self, window: Window) -> RollupArray:
+            self.asked += 1
+            return super().rollup(window)
+
+    source = Counting(events)
+    clipped = ClippedSource(source, float(np.median(events["time"])))
+    for _ in range(3):
+        assert [clipped.span(epoch).epoch for epoch in clipped.epochs()] == list(clipped.epochs())
+        assert clipped.span().n_events > 0
+    assert source.asked == len(source.epochs())

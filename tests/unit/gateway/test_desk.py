@@ -177,7 +177,7 @@ def test_model_names_that_callers_choose_do_not_fill_the_memory(office: Office) 
 
 
 def test_rules_by_model_and_plan_reach_whom_they_name(tmp_path: Path) -> None:
-    rule = {"name": "r", "action": "coarsen", "treatment": "round", "needs": "none", "until": "2100-01-01",
+    rule = {"name": "r", "action": "coarsen", "treatments": ["round"], "needs": "none", "until": "2100-01-01",
             "plans": ["free*"], "models": ["large-*"], "shadow": False}  # fmt: skip
     office = Office(tmp_path, read_policy({"rule": [rule]}))
     office.key()
@@ -185,7 +185,7 @@ def test_rules_by_model_and_plan_reach_whom_they_name(tmp_path: Path) -> None:
     office.control.put_account(AccountRecord(account="small", plan="free-trial"))
     office.desk.refresh(NOW)
     assert office.act() == ALLOW
-    assert office.act(secret="sk-free").treatment == "round"
+    assert office.act(secret="sk-free").treatments == ("round",)
     assert office.desk.action(office.caller(secret="sk-free"), "mini", "chat", NOW) == ALLOW
 
 

@@ -38,14 +38,14 @@ def test_a_stream_that_is_not_edited_keeps_every_byte(stream: bytes, sizes: list
 
 @given(stream=streams(), sizes=st.lists(st.integers(0, 9), max_size=20))
 def test_an_edit_that_changes_nothing_keeps_every_byte(stream: bytes, sizes: list[int]) -> None:
-    flow = EventEdits(lambda event: event)
+    flow = EventEdits(lambda event: (event,))
     assert b"".join([flow.feed(chunk) for chunk in cut(stream, sizes)] + [flow.end()]) == stream
 
 
 @given(stream=streams(), sizes=st.lists(st.integers(0, 9), max_size=20))
 def test_edited_events_do_not_depend_on_how_the_stream_was_cut(stream: bytes, sizes: list[int]) -> None:
-    def edit(event: dict[str, object]) -> dict[str, object]:
-        return {**event, "edited": True}
+    def edit(event: dict[str, object]) -> tuple[dict[str, object], ...]:
+        return ({**event, "edited": True}, event)
 
     whole, pieces = EventEdits(edit), EventEdits(edit)
     at_once = whole.feed(stream) + whole.end()
@@ -75,13 +75,13 @@ def test_an_event_without_end_is_not_held_for_ever() -> None:
 
 
 def test_an_event_of_several_data_lines_is_edited_as_one_and_keeps_its_name() -> None:
-    flow = EventEdits(lambda event: {**event, "b": 2})
+    flow = EventEdits(lambda event: ({**event, "b": 2},))
     raw = b'event: delta\r\nid: 4\r\ndata: {"a":\r\ndata: 1}\r\n\r\n'
     assert flow.feed(raw) == b'event: delta\r\nid: 4\r\ndata: {"a":1,"b":2}\r\n\r\n'
 
 
 def test_half_a_surrogate_in_an_event_is_no_way_around_an_edit() -> None:
-    flow = EventEdits(lambda event: {**event, "b": 2})
+    flow = EventEdits(lambda event: ({**event, "b": 2},))
     out = flow.feed(b'data: {"a": "\\ud83d"}\n\n')
     assert json.loads(out.removeprefix(b"data: ")) == {"a": "\ud83d", "b": 2}
 

@@ -10,6 +10,7 @@ import pytest
 from stillwatch.gateway.config import GatewayConfig
 from stillwatch.gateway.middleware import MiddlewareConfig, Watched, Wiring
 from stillwatch.gateway.ports import Refusal
+from stillwatch.gateway.treater import Treater
 from stillwatch.terms.action import Action
 from stillwatch.terms.errors import StillwatchError
 from tests.gateway_fixture import KeptRecords, ScriptedDesk
@@ -59,7 +60,7 @@ class Rig:
         self.desk, self.records = ScriptedDesk(), KeptRecords()
         wiring = Wiring(
             desk=self.desk, recorder=self.records, gateway=GatewayConfig(**gateway or {}),
-            middleware=MiddlewareConfig(**middleware), treatment_key=b"k" * 32, clock=lambda: NOW,
+            middleware=MiddlewareConfig(**middleware), treater=Treater(b"k" * 32), clock=lambda: NOW,
         )  # fmt: skip
         self.app = Watched(self.model, wiring)
 
@@ -204,7 +205,7 @@ def test_limits_hold_and_usage_is_settled() -> None:
 def test_a_shadow_action_changes_nothing_and_is_recorded() -> None:
     answer = json.dumps({"choices": [{"index": 0, "logprobs": LOGPROBS}]}).encode()
     rig = Rig(Model([answer]))
-    rig.desk.actions["acme"] = Action(kind="coarsen", rule="r", shadow=True)
+    rig.desk.actions["acme"] = Action(kind="coarsen", rule="r", shadow=True, treatments=("withhold",))
     assert rig.post()[2] == [answer, b""]
     assert rig.records.served[0].action == "shadow:coarsen"
 
@@ -220,7 +221,7 @@ def test_a_treatment_changes_what_leaves_and_not_what_is_recorded(streamed: bool
     model = Model([wire[:20], wire[20:]], "text/event-stream" if streamed else "application/json")
     model.headers = [(b"content-length", b"%d" % len(wire))] + ([(b"content-encoding", b"gzip")] if zipped else [])
     rig = Rig(model)
-    rig.desk.actions["acme"] = Action(kind="coarsen", rule="r")
+    rig.desk.actions["acme"] = Action(kind="coarsen", rule="r", treatments=("withhold",))
     asked = {**ASK, "logprobs": True}
     _, head, bodies = rig.post(asked, headers=KEY | {"accept-encoding": "gzip"})
     left = b"".join(bodies)

@@ -1,5 +1,6 @@
 """The spool promises: nothing waits, nothing is lost silently, nothing is in plain text."""
 
+import hashlib
 import os
 import resource
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stillwatch
+from stillwatch.gateway import segments
 from stillwatch.gateway.segmentfiles import SpoolConfig
 from stillwatch.gateway.segments import Sealer, closed_segments, read_segment, read_segments
 from stillwatch.gateway.spool import SpoolWriter
@@ -267,3 +271,18 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None
     (tmp_path / "spool").write_text("")
     with pytest.raises(StillwatchError, match="spool"):
         SpoolWriter(tmp_path / "spool", KEY, "w0")
+
+
+def test_segments_of_the_release_before_are_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = tuple(name for name in segments._FIELDS if name != "treatments")
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "_take", attrgetter(*names))
+        patch.setattr(segments, "_LAYOUT", hashlib.blake2b(",".join(names).encode(), digest_size=4).digest())
+        sealer = Sealer(KEY, "w0")
+        (tmp_path / "old.seg").write_bytes(sealer.header + sealer.seal(served(7), sealer.next()))
+    assert segments._LAYOUT != hashlib.blake2b(",".join(names).encode(), digest_size=4).digest()
+    assert found(tmp_path) == [served(7)]
+    whole = replace(served(8), treatments="watermark+withhold")
+    sealer = Sealer(KEY, "w1")
+    (tmp_path / "new.seg").write_bytes(sealer.header + sealer.seal(whole, sealer.next()))
+    assert whole in found(tmp_path)

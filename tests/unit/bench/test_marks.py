@@ -1,0 +1,27 @@
+"""The benchmark of marks measures what it says, on a few documents of the packaged sample."""
+
+from bench.marks import chance, needs
+from bench.marks.documents import documents
+from stillwatch.forensics.marks.power import tokens_needed
+
+
+def test_honest_documents_pass_as_often_as_theory_says_and_repeats_spoil_that() -> None:
+    found = documents(None, 150)
+    assert len(found.tokens) == 150 and max(int(one.max()) for one in found.tokens) < found.vocab
+    for width in (1, 2):
+        rows = chance.run(found, width, 40, seed=3)
+        assert [row.nominal for row in rows] == list(chance.LEVELS) and all(row.tests == 6_000 for row in rows)
+        assert all(row.held for row in rows)
+
+
+def test_a_reader_that_is_off_is_noticed() -> None:
+    fine = chance.Level(1, 1, 0.01, 10_000, 81, 0.0060, 0.0107, 0.0080, 0.05)
+    off = chance.Level(1, 1, 0.01, 10_000, 520, 0.0465, 0.0580, 0.0080, 0.05)
+    assert fine.held and not off.held
+
+
+def test_simulated_texts_are_found_as_often_as_promised() -> None:
+    rows = needs.run(seed=4)
+    for row in rows:
+        assert row.simulated > 0.89 and row.union == tokens_needed(row.rate)
+        assert row.union < row.wrong_quarter < row.provider + 1 or row.rate > 0.85
