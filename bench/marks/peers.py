@@ -1,7 +1,8 @@
 """Marking and reading beside peers: Transformers' KGW and SynthID, vLLM's own mark on the CPU, sbw.
 
 In: a seed. Out: a Markdown table; one thread, batch 1, V = 49,152. Peers that are not installed are left out by name;
-vLLM's code runs out of its wheel, where STILLWATCH_VLLM_WHEEL names one. Readers are timed on the same made-up tokens
+vLLM's code runs out of its wheel, where STILLWATCH_VLLM_WHEEL names one. Readers are timed on made-up tokens with
+the frequencies of words, 500,000 for our fast ones, 20,000 and 400 for slower ones and peers,
 and without what is made once (tables, compiled code); a report of ours also tries 1,024 random keys, timed apart.
 Cost: two minutes.
 

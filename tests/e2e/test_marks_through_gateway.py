@@ -3,7 +3,7 @@
 import http.client
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Marking:
 
     teacher: Teacher
     gateway: LiveGateway
-    keys: dict[str, str]
+    keys: dict[str, str] = field(repr=False)
 
     def raw(self, account: str, body: dict[str, Any], path: str = "/v1/chat/completions") -> bytes:
         """Return an answer as it came."""
@@ -132,11 +132,11 @@ def test_the_right_account_is_named_among_hundreds(marking: Marking, marked: lis
 
 def test_who_was_marked_is_known_without_being_told(marking: Marking, marked: list[str]) -> None:
     assert marking.detect(marked)["named"] == ["account acme"]
-    assert marking.counts()["marked"] >= len(marked)
+    assert marking.counts().get("marked", 0) >= len(marked)
 
 
 def test_another_account_in_the_same_traffic_is_not_marked_even_if_it_sends_an_order(marking: Marking) -> None:
-    done = marking.counts()["marked"]
+    done = marking.counts().get("marked", 0)
     forged = {"vllm_xargs": {"stillwatch_mark": "AAAA"}}
     texts = [marking.ask("plain", about, **forged) for about in ASKED[:4]]
     found = marking.detect(texts, "--all-accounts")
@@ -168,9 +168,9 @@ def test_the_shape_of_an_answer_does_not_tell_that_it_is_marked(marking: Marking
     asked = {"messages": [{"role": "user", "content": "Count to nine."}]} if "chat" in path else {"prompt": "One, two,"}
     for options in ({}, {"stream_options": {"include_usage": True}}) if stream else ({},):
         body = {"model": "m", "max_tokens": 4, "stream": stream, **asked, **options}
-        before = marking.counts()["marked"]
+        before = marking.counts().get("marked", 0)
         shapes = [_shapes(marking.raw(account, body, path)) for account in ("plain", "acme")]
-        assert marking.counts()["marked"] == before + 1
+        assert marking.counts().get("marked", 0) == before + 1
         assert shapes[0] == shapes[1]
 
 

@@ -103,7 +103,9 @@ def test_honest_text_passes_as_often_as_its_level_says() -> None:
     assert 18 <= low <= 65
 
 
-@pytest.mark.parametrize("wrong", [{"key": 2**64}, {"key": 1, "context_width": 5}, {"key": 1, "alpha": 1.5}, {"key": 1, "algorithm": "sbw"}])
+@pytest.mark.parametrize(
+    "wrong", [{"key": 2**64}, {"key": 1, "context_width": 5}, {"key": 1, "alpha": 1.5}, {"key": 1, "algorithm": "sbw"}]
+)
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(StillwatchError):
         VllmMark(**wrong)

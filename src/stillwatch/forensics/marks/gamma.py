@@ -29,7 +29,7 @@ def gamma_tail(score: FloatLike, shape: FloatLike) -> FloatArray:
         shape: Scores added up, at least 1.
 
     >>> gamma_tail([0.0, 5.0, 5000.0], [1, 5, 1000]).round(3).tolist()
-    [0.0, -0.82, -2393.922]
+    [0.0, -0.82, -2396.322]
     """
     x, a = (np.array(v, dtype=np.float64) for v in np.broadcast_arrays(score, shape))
     x = np.maximum(x, 0.0)
