@@ -12,9 +12,8 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from bench.marks.drawn import KEYS, Draw, epoch_of, mark_of
+from bench.marks.drawn import KEYS, Draw, mark_of
 from bench.marks.tasks import Task
-from stillwatch.engines.llamacpp.favoured import Unmarked
 from stillwatch.engines.llamacpp.generate import Answer
 from stillwatch.engines.llamacpp.model import Model
 from stillwatch.lab.teacher import Teacher
@@ -44,7 +43,7 @@ async def _asked(
     model: Model, prompt: list[int], what: tuple[Task, int, Draw], head: dict[str, str]
 ) -> tuple[bool, float]:
     item, number, way = what
-    mark = mark_of(epoch_of(number % KEYS, way.delta, way.seed)) if way.delta else Unmarked()
+    mark = mark_of(number % KEYS, way)
     asked = replace(way.asked, seed=1_000 + number, most=item.most)
     answer = Answer(model=model, asked=asked, mark=mark, prompt=prompt, head=head)
     begun = time.perf_counter()

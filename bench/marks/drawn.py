@@ -44,6 +44,8 @@ class Draw:
     """0 for no mark."""
     asked: Asked
     seed: int = 1
+    spare: float = 1.0
+    """See `Favoured`."""
 
 
 def prompts() -> list[str]:
@@ -56,9 +58,13 @@ def epoch_of(key: int, delta: float, seed: int = 1) -> Epoch:
     return Epoch(number=1, secret=secret, made=0.0, delta=delta or 1.0, vocab=49_152)
 
 
-def mark_of(epoch: Epoch) -> Favoured:
-    """Return the mark of the account that every answer goes to."""
-    return Favoured(GreenMark(epoch, MarkOrder(epoch=1, account=epoch.tag("account", "acme"), until=1e12)))
+def mark_of(key: int, one: Draw) -> Favoured | Unmarked:
+    """Return the mark of the account that every answer goes to, under one of the keys."""
+    if not one.delta:
+        return Unmarked()
+    epoch = epoch_of(key, one.delta, one.seed)
+    mark = GreenMark(epoch, MarkOrder(epoch=1, account=epoch.tag("account", "acme"), until=1e12))
+    return Favoured(mark, one.spare)
 
 
 async def draw(teacher: Teacher, draws: list[Draw], folder: Path) -> None:
@@ -77,7 +83,7 @@ async def draw(teacher: Teacher, draws: list[Draw], folder: Path) -> None:
 
 async def _answer(model: Model, one: Draw, number: int, text: str, head: dict[str, str]) -> tuple[int, Answer, float]:
     key = number % KEYS
-    mark = mark_of(epoch_of(key, one.delta, one.seed)) if one.delta else Unmarked()
+    mark = mark_of(key, one)
     asked = Asked(**{**_fields(one.asked), "seed": one.seed * 100_000 + number, "most": ANSWER})
     prompt = await model.prompt_of({"messages": [{"role": "user", "content": text}]}, head)
     answer = Answer(model=model, asked=asked, mark=mark, prompt=prompt, head=head)

@@ -107,7 +107,7 @@ class Appeal:
 
 
 class Control(CanaryRegistry, Protocol):
-    """Keys, accounts, decisions, appeals and canaries; shared by processes, every change durable when the call returns."""
+    """Keys, accounts, decisions, appeals, canaries; shared by processes; a change is durable when the call returns."""
 
     def generation(self) -> int:
         """Return a number that changes whenever anything was changed by any process; cheap to ask each second."""

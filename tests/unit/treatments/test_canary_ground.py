@@ -200,3 +200,28 @@ def test_any_text_is_judged_without_failing(text: str) -> None:
     for word in ("JSON", "medicine", "lawyer", "mortgage", "python"):
         assert ground_of(chat(f"{text} {word} {ASK}"), "chat") is None
     ground_of(chat(text), "chat")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Tell me how many stairs the tower in London has.",
+        "How many pages does the book have? Please tell me.",
+        "Tell me the speed of a train in Japan.",
+        "Give me the number of chairs in the big concert hall in Berlin.",
+        "Name all the books in the Harry Potter collection",
+        "What was the name of the ship that did sail around the world?",
+        "Tell me who wrote the song about the sea.",
+        "Who discovered this? Tell me about the scientist.",
+        "Name some famous rock bands",
+        "Suggest a good book to read about the sea and say how long it is.",
+        "Give me a list of the current chess players.",
+    ],
+)
+def test_a_question_for_facts_gets_neither_a_name_nor_a_number(asked: str) -> None:
+    assert not [name for name in fitting(chat(asked)) if name.startswith(("name", "constant"))]
+
+
+def test_a_number_needs_an_example_or_a_tale_to_stand_in() -> None:
+    assert "constant-train" not in fitting(chat("Tell me about the train that goes to the sea."))
+    assert "constant-train" in fitting(chat("Make up an example about a train that goes to the sea."))

@@ -37,6 +37,8 @@ def _arguments() -> argparse.ArgumentParser:
     found.add_argument("--port", type=int, default=0, help="0 for any that is free")
     found.add_argument("--candidates", type=int, default=128, help="likeliest tokens to choose among")
     found.add_argument("--slots", type=int, default=1, help="answers that the llama.cpp server makes at once")
+    found.add_argument("--spare", type=float, default=1.0,
+                       help="chance of the likeliest token from which on a place is not marked; 1 marks all")  # fmt: skip
     found.add_argument("--refuse", action="store_true", help="refuse what is ordered marked and cannot be")
     found.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     return found
@@ -51,7 +53,7 @@ async def _serve(asked: argparse.Namespace) -> None:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
     async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
         model = Model(session, asked.upstream.rstrip("/").removesuffix("/v1"), asked.candidates)
-        server = MarkingServer(model, Orders(RingFile(asked.ring)), slots=asked.slots, refuse=asked.refuse)
+        server = MarkingServer(model, Orders(RingFile(asked.ring), asked.spare), slots=asked.slots, refuse=asked.refuse)
         async with server.listening(asked.host, asked.port) as url:
             print(url, flush=True)
             await stop.wait()

@@ -88,7 +88,13 @@ class Model:
             Refused: it answered with an error.
         """
         head = {**head, "content-type": "application/json", "accept-encoding": "identity"}
-        async with self.session.post(self.url + path, data=orjson.dumps(body), headers=head) as response:
+        try:
+            return await self._post(path, orjson.dumps(body), head)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            return await self._post(path, orjson.dumps(body), head)  # the connection kept had just been closed
+
+    async def _post(self, path: str, raw: bytes, head: dict[str, str]) -> Json:
+        async with self.session.post(self.url + path, data=raw, headers=head) as response:
             content = await response.read()
             if response.status != 200:
                 raise Refused(response.status, content)

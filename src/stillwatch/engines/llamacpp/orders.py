@@ -19,9 +19,9 @@ _log = logging.getLogger(__name__)
 class Orders:
     """Reads orders under the keys in one file."""
 
-    def __init__(self, ring: RingFile) -> None:
-        """Take the keys."""
-        self._ring = ring
+    def __init__(self, ring: RingFile, spare: float = 1.0) -> None:
+        """Take the keys, and how sure a model must be for a place to be left alone."""
+        self._ring, self._spare = ring, spare
         self.counts: Counter[str] = Counter()
         """Answers marked, and orders that were not followed, by why not."""
 
@@ -32,7 +32,7 @@ class Orders:
         if text is None:
             return None
         try:
-            return chooser(self._ring.read(text))
+            return chooser(self._ring.read(text), self._spare)
         except StillwatchError as problem:
             self.missed("bad order", str(problem))
             return None

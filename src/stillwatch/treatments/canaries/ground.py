@@ -3,8 +3,8 @@
 In: a request's body. Out: the canaries that fit it. None at all where the answer could be executed or parsed, where it
 bears on health, law, money or a trade with words of its own, where the caller's own text is worked on, where another
 language than English is spoken, or where anything but text was sent. A name is not offered where the caller names
-somebody, a number not where the caller gives one, an order not where order matters, and nothing where nothing made up
-is asked for.
+somebody, a number not where the caller gives one or names a thing, neither where a fact is asked for, an order not
+where order matters, and nothing where nothing made up is asked for.
 Cost: a few passes over at most 20,000 characters; longer requests get none.
 """
 
@@ -17,7 +17,18 @@ from typing import Any, Final
 from stillwatch.treatments.canaries.draw import Canary
 from stillwatch.treatments.canaries.everyday import EVERYDAY, stem
 from stillwatch.treatments.canaries.table import TEMPLATES
-from stillwatch.treatments.canaries.words import CUES, ENGLISH, EXACT, NUMBERS, ORDERED, PROBING, SENSITIVE, STRUCTURED
+from stillwatch.treatments.canaries.words import (
+    CUES,
+    ENGLISH,
+    EXACT,
+    MADE_UP,
+    NUMBERS,
+    ORDERED,
+    PROBING,
+    REAL,
+    SENSITIVE,
+    STRUCTURED,
+)
 from stillwatch.treatments.treatment import Json
 
 LONGEST: Final = 20_000
@@ -41,6 +52,13 @@ _KNOWN: Final = EVERYDAY | _SAID | frozenset(map(stem, _SAID))
 _HARMFUL: Final = SENSITIVE | STRUCTURED
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _NAMED: Final = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+|\b[A-Z][a-z]+ [A-Z][a-z]+|\b(?:named|called|Mr|Mrs|Ms|Dr)\b")
+_FACT: Final = re.compile(
+    r"\bhow (?:many|much|long|far|fast|old|tall|high|big|deep|wide|often|late|early)\b"
+    r"|(?:^|[.?!,:;\n]\s*|\b(?:tell|show|give|explain|describe|name|know|say|remember|list)(?: to)?(?: me| us)?(?: about)? )"
+    r"(?:who|whose|whom|when|where|which)\b|\bwhat (?:is|was|are|were) the\b",
+    re.IGNORECASE,
+)
+"""How people ask for facts; a name or a number made up beside one could be taken for it."""
 _TEXTS: Final = ("text", "input_text", "output_text")
 
 
@@ -64,9 +82,11 @@ class Ground:
         if CUES.isdisjoint(self.asked) or not PROBING.isdisjoint(words):
             return ()
         barred = set()
-        if _NAMED.search(self.own):
+        named = _NAMED.search(self.own) is not None
+        factual = _FACT.search(self.own) is not None or not REAL.isdisjoint(words)
+        if named or factual:
             barred.add("name")
-        if _DIGIT.search(self.own) or words & NUMBERS:
+        if named or factual or _DIGIT.search(self.own) or words & NUMBERS or MADE_UP.isdisjoint(words):
             barred.add("constant")
         if words & ORDERED:
             barred.add("order")

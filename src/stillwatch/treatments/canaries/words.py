@@ -72,6 +72,19 @@ CUES: Final = _set(
 )
 """Words with which something made up is asked for."""
 
+MADE_UP: Final = _set(
+    "example examples problem problems exercise exercises puzzle puzzles riddle riddles worksheet illustrate",
+    "illustration story stories tale tales fiction fictional fairy imagine invent invented pretend scenario scenarios",
+)
+"""Without one of these a number is somebody's, not one of a worked example."""
+
+REAL: Final = _set(
+    "famous celebrity celebrities legendary renowned historic popular current today nowadays record records winner",
+    "winners won discovered wrote painted composed founded founder leader members bands artists singers authors",
+    "players athletes champion champions",
+)
+"""What people say of those who exist: a name made up beside them could be taken for one of theirs."""
+
 PROBING: Final = _set(
     "instruction instructions prompt prompts system rule rules guideline guidelines ignore previous above told hidden",
     "secret reveal watermark canary conversation context initial",
