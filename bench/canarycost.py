@@ -1,10 +1,11 @@
 """Measure what canaries cost honest answers: whose requests get a line, whose answers an edit, and how much of them.
 
 In: real prompts and, from a data folder, real answers; every template planted, which is the worst case. Out: a table.
+With `--teacher`, what the lines do to short answers of SmolLM2-135M: `bench.canaryteacher`.
 Exit code 0, or 1 where a request for code, or anything but plain prose, is touched.
-Cost: about a minute.
+Cost: about a minute, and with a teacher the seconds given.
 
-Run: python -m bench.canarycost [--data FOLDER] [--most 3000] [--json]
+Run: python -m bench.canarycost [--data FOLDER] [--most 3000] [--teacher SECONDS] [--json]
 """
 
 import argparse
@@ -16,13 +17,16 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.layout import table
 from stillwatch.lab.traffic.sources import FolderSources, PackagedSources
 from stillwatch.terms.canary import CanaryRecord
 from stillwatch.treatments import TREATMENTS, Occasion
 from stillwatch.treatments.canaries import TEMPLATES, drawn
+
+if TYPE_CHECKING:
+    from bench.canaryteacher import Told
 
 PROMPTS: Final = {
     "oasst": lambda row: row["turns"][-1], "koala_arena": lambda row: row["prompt"],
@@ -128,17 +132,48 @@ def _pairs(data: Path | None, most: int) -> Iterator[tuple[str, list[tuple[str, 
     yield "sharegpt", [(asked["value"], said["value"]) for asked, said in opening][:most]
 
 
+def _asked_teacher(sources: list[tuple[str, list[tuple[str, str]]]], seconds: float, seed: int) -> "list[Told]":
+    from bench.canaryteacher import told
+
+    planted, kind = canaries(), TREATMENTS.get("canary")
+
+    def edit(body: dict[str, Any]) -> dict[str, Any] | None:
+        one = kind.begin(Occasion(key=bytes(32), account="a", endpoint="chat", canaries=planted))
+        assert one is not None
+        return one.edit_request(body)
+
+    return told(edit, [prompt for _, pairs in sources for prompt, _ in pairs], seconds, seed)
+
+
+def _teacher_table(asked: "list[Told]") -> str:
+    rows = []
+    for one in asked:
+        kept = [f"{one.same} of {one.carried}", f"{one.prompt_tokens:.0f}", f"{one.tokens[0]:.1f} to {one.tokens[1]:.1f}"]
+        low, high = 100 * one.difference[1], 100 * one.difference[2]
+        counted = one.group == "a given word"
+        right = f"{one.right[0]} to {one.right[1]}" if counted else "-"
+        change = f"{100 * one.difference[0]:+.1f} ({low:+.1f} to {high:+.1f})" if counted else "-"
+        rows.append((one.group, one.system, str(one.items), str(one.carried),
+                     *(kept if one.carried else ["same request"] + ["0"] + ["no change"]), right, change))  # fmt: skip
+    head = ("asked", "system prompt", "n", "carry", "same answer", "prompt tokens", "answer tokens", "right", "points")
+    return table(head, rows)
+
+
 def main() -> None:
     """Parse the arguments, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="data folder; default $STILLWATCH_DATA")
     parser.add_argument("--most", type=int, default=3000, help="prompts a source")
+    parser.add_argument("--teacher", type=float, default=0.0, metavar="SECONDS", help="ask a real teacher so long")
+    parser.add_argument("--seed", type=int, default=1, help="of the items that a teacher is asked")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     data = given.data or (Path(os.environ["STILLWATCH_DATA"]) if "STILLWATCH_DATA" in os.environ else None)
-    found = [measure(source, pairs) for source, pairs in _pairs(data, given.most)]
+    sources = list(_pairs(data, given.most))
+    found = [measure(source, pairs) for source, pairs in sources]
+    asked = _asked_teacher(sources, given.teacher, given.seed) if given.teacher > 0.0 else []
     if given.json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+        print(json.dumps([asdict(one) for one in (*found, *asked)], indent=2))
     else:
         rows = [
             (one.source, f"{one.requests:,}", f"{100 * one.carried / max(one.requests, 1):.1f} %", f"{one.tokens:.0f}",
@@ -148,6 +183,8 @@ def main() -> None:
         ]  # fmt: skip
         head = ("prompts", "n", "carry", "tokens more", "answers", "edited", "characters", "microseconds")
         print(table(head, rows))
+        if asked:
+            print(f"\n{_teacher_table(asked)}")
     sys.exit(any(one.source in UNTOUCHED and one.carried for one in found))
 
 

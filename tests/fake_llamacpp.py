@@ -29,6 +29,8 @@ class FakeLlama:
     """Log-probability of the end, at every step."""
     broken_after: int = -1
     """Steps after which it answers with an error; -1 for never."""
+    hang_up_at: int = -1
+    """Step at which it closes the connection, once, without a word; -1 for never."""
 
     def paths(self) -> list[str]:
         return [path for path, _ in self.asked]
@@ -76,6 +78,9 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, body: Any) -> None:
         fake, path = self.fake, self.path
         fake.asked.append((path, body))
+        if path == "/completion" and fake.hang_up_at == fake.steps():
+            self.close_connection = True
+            return
         if self.headers.get("authorization") != f"Bearer {KEY}":
             self._send(401, {"error": {"code": 401, "message": "Invalid API Key"}})
         elif path == "/props":

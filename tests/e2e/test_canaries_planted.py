@@ -15,7 +15,7 @@ import pytest
 
 from stillwatch.app.canaries import CanaryAsk, plan, read_suspect
 from stillwatch.app.control import canary_secret, key_secret, open_control
-from stillwatch.app.decide import Ask, decide
+from stillwatch.app.decide import DAY, Ask, decide
 from stillwatch.app.keys import NewKey, create_key
 from stillwatch.app.settings import load_settings
 from stillwatch.app.treating import treater_of
@@ -24,6 +24,7 @@ from stillwatch.gateway.desk import MemoryDesk
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.rule import Rule
 from stillwatch.store.control import SqliteControl
+from stillwatch.terms.account import Decision
 from stillwatch.treatments.canaries import TEMPLATES, drawn
 from tests.fake_upstream import FakeUpstream
 from tests.gateway_rig import CHAT, MESSAGES, Answer, Rig, ask, rig, run
@@ -47,8 +48,10 @@ class Place:
         self.desk = MemoryDesk(self.book, folder / "published.json", policy, secret)
 
     def confirm(self, account: str) -> None:
-        ask = Ask(subject=account, verb="confirm", by="ada", reason="seen", without_verdict=True)
-        decide(self.book, ask, (), time.time())
+        now = time.time()
+        held = Decision(subject=account, kind="account", accounts=(account,), verb="confirm", by="ada", reason="seen",
+                        at=now, expires=now + 30 * DAY, receipt="f" * 32)  # fmt: skip
+        self.book.add_decision(held)
 
     def plan(self, account: str, **more: Any) -> None:
         plan(self.book, CanaryAsk(subject=account, by="ada", reason="clear", **more), self.secret, time.time())

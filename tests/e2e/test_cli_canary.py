@@ -1,11 +1,13 @@
 """Canaries from the command line: refused before a person confirmed, kept without values, read on a suspect."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from stillwatch.app.control import canary_secret, open_control
+from stillwatch.terms.account import Decision
 from stillwatch.treatments.canaries import drawn
 from tests.e2e.command_line import Place
 
@@ -21,8 +23,10 @@ def place(tmp_path: Path) -> Place:
 
 
 def confirmed(place: Place, account: str = "thief") -> None:
-    done = place.run_here("decide", "confirm", account, *WHO, "--without-verdict")
-    assert done.exit_code == 0
+    now = time.time()
+    with open_control(place.folder / ".stillwatch") as book:
+        book.add_decision(Decision(subject=account, kind="account", accounts=(account,), verb="confirm", by="ada",
+                                   reason="clear case", at=now, expires=now + 30 * 86_400.0, receipt="f" * 32))  # fmt: skip
 
 
 def values(place: Place) -> dict[str, str]:
@@ -35,6 +39,8 @@ def values(place: Place) -> dict[str, str]:
 def test_nothing_is_planned_before_a_person_confirmed(place: Place) -> None:
     done = place.run_here("canary", "plan", "thief", *WHO)
     assert done.exit_code == 2 and done.stdout == "" and "decide confirm thief" in done.stderr
+    assert place.run_here("decide", "confirm", "thief", *WHO, "--without-verdict").exit_code == 0
+    assert place.run_here("canary", "plan", "thief", *WHO).exit_code == 2, "nobody confirmed a verdict"
     assert "No canaries." in place.run_here("canary", "list", "--all").stdout
 
 

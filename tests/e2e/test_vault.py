@@ -151,3 +151,17 @@ def test_every_read_is_recorded_and_an_altered_record_of_it_is_told(gateway: Liv
     path.write_bytes(path.read_bytes().replace(b"appeal 7", b"appeal 8", 1))
     broken = place.run_here("vault", "log", "--verify")
     assert broken.exit_code == 1 and "altered" in broken.output
+
+
+def test_a_key_is_never_left_open_where_a_passphrase_was_wanted(office: Place) -> None:
+    for content in (b"", b"\nsecret", b"\xff\xfe", b"x" * 1024):
+        (office.folder / "phrase").write_bytes(content)
+        made = office.run_here("vault", "keygen", "--out", "forensics.key", "--passphrase-file", "phrase")
+        assert made.exit_code == 2 and "passphrase" in made.stderr
+        assert not (office.folder / "forensics.key").exists()
+
+
+def test_a_purge_of_nothing_does_not_say_that_the_log_tells_of_it(office: Place) -> None:
+    gone = office.run_here("vault", "purge", "--account", "acme", "--by", "ann", "--reason", "erasure request 3")
+    assert gone.output == "0 records deleted: none was meant.\n"
+    assert "No reads." in office.run_here("vault", "log").output

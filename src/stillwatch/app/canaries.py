@@ -205,7 +205,8 @@ def _check(ask: CanaryAsk) -> None:
 
 def _confirmed(book: Book, subject: str, now: float) -> tuple[Decision, str, tuple[str, ...]]:
     """Return the confirmation in force on a subject, its kind, and the accounts that it still holds for."""
-    force = {account: one for account, one in in_force(book.decisions(), now).items() if one.verb == "confirm"}
+    decided = in_force(book.decisions(), now).items()
+    force = {account: one for account, one in decided if one.verb == "confirm" and one.receipt}
     members = [account for account, one in force.items() if one.kind == "campaign" and one.subject == subject]
     alone = force.get(subject)
     if members:
@@ -213,7 +214,7 @@ def _confirmed(book: Book, subject: str, now: float) -> tuple[Decision, str, tup
     if alone is None:
         raise StillwatchError(
             f"canary plan {subject}: no person confirmed a verdict on it that is in force, and nothing is planted "
-            f"before that. See `stillwatch decide list --waiting`, then `stillwatch decide confirm {subject}`."
+            "before that; a confirmation --without-verdict is none. See `stillwatch decide list --waiting`, then `stillwatch decide confirm {subject}`."
         )
     return alone, "account", (subject,)
 

@@ -21,6 +21,8 @@ KEY_PURPOSE: Final = "api key"
 """Purpose under which the key secret is derived from the master key."""
 CANARY_PURPOSE: Final = "canary"
 """Purpose under which the canary secret is."""
+MARK_PURPOSE: Final = "control file"
+"""Purpose under which the mark is by which a control file knows its master key again."""
 
 
 def key_secret(state: Path) -> bytes:
@@ -49,7 +51,8 @@ def open_control(state: Path, *, new: bool = True) -> SqliteControl:
         new: Make the file where there is none; False refuses instead, for commands that only read.
 
     Raises:
-        StillwatchError: there is none, it is damaged, or keys in it were hashed under a master key that is gone.
+        StillwatchError: there is none, it is damaged, or keys in it were hashed under a master key that is gone or
+            another.
     """
     path = state / FILE_NAME
     if not path.exists() and not new:
@@ -62,5 +65,12 @@ def open_control(state: Path, *, new: bool = True) -> SqliteControl:
             f"state folder {state}: has a control file but no master.key, so none of its API keys can be told. "
             "Put both back with `stillwatch restore`."
         )
-    master_key(state)
-    return SqliteControl(path)
+    mark = KeyRing(master_key(state)).lasting(MARK_PURPOSE).hex()[:16]
+    book = SqliteControl(path)
+    if not book.belongs_to(mark):
+        book.close()
+        raise StillwatchError(
+            f"state folder {state}: its control file was made under another master.key, so none of its API keys can be "
+            "told, and no canary be drawn. Put both back with `stillwatch restore`."
+        )
+    return book

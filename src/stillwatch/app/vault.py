@@ -175,10 +175,12 @@ def purge_records(state: Path, ask: VaultAsk, reader: Reader, now: float, *, eve
     Raises:
         StillwatchError: nothing narrows what is meant and `everything` is not set, or the disk refuses.
     """
+    if everything and ask != VaultAsk():
+        raise StillwatchError("vault purge: --all means everything; leave out what narrows it, or leave out --all.")
     if not everything and ask == VaultAsk():
         raise StillwatchError("vault purge: says not what; give --account, --request, --until, or --all.")
     found = list_records(state, ask)
-    if not found:
+    if not found and not (everything and segment_paths(vault_folder(state))):
         return 0
     mark = _mark(state, ask)
     entry = ReadEntry(
@@ -187,7 +189,7 @@ def purge_records(state: Path, ask: VaultAsk, reader: Reader, now: float, *, eve
     )  # fmt: skip
     ReadLog(vault_folder(state)).add(entry)
     try:
-        return purge(vault_folder(state), lambda head: ask.takes(head, mark))
+        return purge(vault_folder(state), lambda head: ask.takes(head, mark), everything=everything)
     except OSError as problem:
         raise StillwatchError(f"vault {vault_folder(state)}: {problem.strerror}; purge again.") from None
 

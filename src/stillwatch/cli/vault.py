@@ -13,6 +13,7 @@ from stillwatch.cli import options
 from stillwatch.cli.show import as_table, moment, print_json
 from stillwatch.cli.when import WHEN
 from stillwatch.console.wording import safe
+from stillwatch.terms.errors import StillwatchError
 
 _by = click.option("--by", required=True, envvar="STILLWATCH_BY", help="Who: a person's name or address.")
 _reason = click.option("--reason", required=True, help="Why, in one line; it stands in the read log for good.")
@@ -136,7 +137,8 @@ def purge(everything: bool, **given: Any) -> None:
     gone = purge_records(given["state"], ask, reader, time.time(), everything=everything)
     if given["as_json"]:
         return print_json({"deleted": gone})
-    click.echo(f"{gone} records deleted; the read log says so. Backups made before still hold them, sealed.")
+    said = "; the read log says so. Copies made before still hold them, sealed" if gone else ": none was meant"
+    click.echo(f"{gone} records deleted{said}.")
 
 
 @vault.command("status")
@@ -199,7 +201,16 @@ def _ask(account: str, request_id: str, since: float | None, until: float | None
 
 
 def _first_line(path: Path | None) -> str:
-    return path.read_text("utf-8").partition("\n")[0].strip("\r") if path is not None else ""
+    """Return the passphrase in a file; empty where no file is named, so that no key is left open by an empty one."""
+    if path is None:
+        return ""
+    try:
+        phrase = path.read_text("utf-8").partition("\n")[0].strip("\r")
+    except (OSError, UnicodeDecodeError):
+        phrase = ""
+    if not phrase:
+        raise StillwatchError(f"passphrase file {path}: has no passphrase in its first line (UTF-8); write one there.")
+    return phrase
 
 
 def _entry_json(entry: Any) -> bytes:

@@ -7,7 +7,7 @@ Cost: nothing where no action bites. Left to `treatments`: what is done.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stillwatch.gateway.call import Call
 from stillwatch.treatments import Occasion, Treatment, for_action
@@ -17,6 +17,9 @@ from stillwatch.treatments.memory import Memory
 if TYPE_CHECKING:
     from stillwatch.treatments.canaries.draw import Canary
     from stillwatch.treatments.marks.signer import Marks
+
+_BY_KEYS: Final = frozenset(("watermark", "surface", "experts"))
+"""Treatments that use keys of marks; keys that cannot be read cost no other."""
 
 
 def _no_keys() -> "Marks | None":
@@ -78,7 +81,8 @@ class Treater:
         occasion = Occasion(
             key=self._key, request_id=call.request_id, account=caller.account, campaign=action.campaign,
             log_e=action.log_e, model=asked.model if asked is not None else "", endpoint=call.route.endpoint, now=now,
-            marks=self._marking.keys(), marked_endpoints=self._marking.endpoints,
+            marks=self._marking.keys() if _BY_KEYS.intersection(action.treatments) else None,
+            marked_endpoints=self._marking.endpoints,
             canaries=self._canaries(caller.account, now) if "canary" in action.treatments else (),
             config=self._config, memory=self._memory,
         )  # fmt: skip

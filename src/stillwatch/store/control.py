@@ -118,6 +118,19 @@ class SqliteControl:
             retire = "UPDATE canaries SET retired = ?, retired_by = ? WHERE id = ? AND retired IS NULL"
             self._rows(retire, (at, by, canary))
 
+    def belongs_to(self, mark: str) -> bool:
+        """Return whether these records were made under the master key of this mark; the first one asked about is it.
+
+        Args:
+            mark: What tells one master key from another and shows nothing of it.
+        """
+        found = self._rows("SELECT mark FROM master")
+        if not found:
+            with self.changing():
+                self._rows("INSERT OR IGNORE INTO master VALUES (1, ?)", (mark,))
+            found = self._rows("SELECT mark FROM master")
+        return bool(found[0][0] == mark)
+
     @contextmanager
     def changing(self) -> Iterator[Self]:
         """Make all changes within one whole: all of them or none, and no other process in between.

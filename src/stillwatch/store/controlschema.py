@@ -40,7 +40,8 @@ _FIRST: Final = (
     ),
 )
 
-_CANARIES: Final = (
+_SECOND: Final = (
+    "CREATE TABLE master (only INTEGER PRIMARY KEY CHECK (only = 1), mark TEXT NOT NULL) STRICT",
     """CREATE TABLE canaries (
         number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, kind TEXT NOT NULL,
         accounts TEXT NOT NULL, template TEXT NOT NULL, alternatives INTEGER NOT NULL CHECK (alternatives >= 2),
@@ -61,5 +62,5 @@ _CANARIES: Final = (
     " BEGIN SELECT RAISE(ABORT, 'canaries are retired once'); END",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _CANARIES)
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
 """Statements of version 1, 2, ...; a file of version n has had the first n."""

@@ -21,6 +21,8 @@ from stillwatch.terms.errors import StillwatchError
 
 PUBLIC_BYTES: Final = 32
 PREFIX: Final = "swv1-"
+MOST_PASSPHRASE: Final = 1023
+"""Bytes; OpenSSL takes no more."""
 _CHECK_BYTES: Final = 4
 
 
@@ -68,8 +70,10 @@ def make_private_key(path: Path, passphrase: str = "") -> bytes:
     """Make a key pair, write its private half to a new file readable by its owner only, and return the public half.
 
     Raises:
-        StillwatchError: the file is there already, or cannot be written.
+        StillwatchError: the file is there already, or cannot be written, or the passphrase is too long.
     """
+    if len(passphrase.encode()) > MOST_PASSPHRASE:
+        raise StillwatchError(f"passphrase: has more than {MOST_PASSPHRASE:,} bytes; give a shorter one.")
     private = X25519PrivateKey.generate()
     content = private.private_bytes(
         serialization.Encoding.PEM,

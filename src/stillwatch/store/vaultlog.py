@@ -127,7 +127,8 @@ class ReadLog:
         except OSError as problem:
             raise StillwatchError(f"read log {self.path}: {problem.strerror}; make it readable.") from None
         entries, head, problems = _follow(content)
-        known = {GENESIS, *(digest for digest, _ in _lines(content))}
+        # Of a chain that holds, only what entries come to: digests before a torn entry may be put in by anybody.
+        known = {GENESIS, *(digest for digest, said in _lines(content) if problems or _read(said) is not None)}
         for name, carried in heads:
             if carried not in known:
                 problems.append(f"segment {name} was begun after an entry that is gone")
@@ -155,9 +156,8 @@ def _follow(content: bytes) -> tuple[list[ReadEntry], bytes, list[str]]:
     entries: list[ReadEntry] = []
     head, problems = GENESIS, []
     for digest, said in _lines(content):
-        try:
-            entry = msgspec.json.decode(said, type=ReadEntry)
-        except (msgspec.MsgspecError, ValueError):
+        entry = _read(said)
+        if entry is None:
             continue
         if digest != _digest(head, said) or entry.n != len(entries) + 1:
             problems.append(f"entry {len(entries) + 1} was altered, or one before it is gone")
@@ -165,6 +165,13 @@ def _follow(content: bytes) -> tuple[list[ReadEntry], bytes, list[str]]:
         entries.append(entry)
         head = digest
     return entries, head, problems
+
+
+def _read(said: bytes) -> ReadEntry | None:
+    try:
+        return msgspec.json.decode(said, type=ReadEntry)
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 def _digest(head: bytes, said: bytes) -> bytes:

@@ -13,13 +13,30 @@ from stillwatch.store.vaultfiles import DRAFT, VaultSegment, read_segment, segme
 from stillwatch.store.vaultseal import RecordHead
 
 
-def purge(folder: Path, gone: Callable[[RecordHead], bool]) -> int:
+def purge(folder: Path, gone: Callable[[RecordHead], bool], *, everything: bool = False) -> int:
     """Delete every record that `gone` says; return how many.
+
+    Args:
+        folder: The vault's.
+        gone: Whether a record is meant.
+        everything: Delete every segment whole, whatever `gone` says: also what damage hides.
 
     Raises:
         StillwatchError, OSError: another process holds the vault, or the disk refuses; some may be gone already.
     """
-    return sum(_purged(folder, path, gone) for path in segment_paths(folder))
+    return sum((_dropped if everything else _purged)(folder, path, gone) for path in segment_paths(folder))
+
+
+def _dropped(folder: Path, path: Path, _: Callable[[RecordHead], bool]) -> int:
+    with vault_lock(folder):
+        try:
+            segment = read_segment(path)
+        except FileNotFoundError:
+            return 0
+        path.unlink()
+        path.with_name(path.name + DRAFT).unlink(missing_ok=True)
+        sync_folder(folder)
+    return len(segment.records) if segment is not None else 0
 
 
 def _purged(folder: Path, path: Path, gone: Callable[[RecordHead], bool]) -> int:

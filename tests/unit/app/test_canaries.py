@@ -41,6 +41,7 @@ def decide(book: MemoryControl, *accounts: str, subject: str = "", verb: str = "
             reason="r",
             at=NOW - 10 + len(book.decisions()),
             expires=NOW + days * DAY,
+            receipt="f" * 32,
         )
     )
 
@@ -65,6 +66,15 @@ def test_nothing_is_planned_before_a_person_confirmed_or_after_somebody_released
     decide(book, "a", verb="release")
     with pytest.raises(StillwatchError, match="no person confirmed"):
         planned(book, "a")
+
+
+def test_a_confirmation_without_a_verdict_plants_nothing() -> None:
+    book = confirmed("a")
+    unfounded = replace(book.decisions()[0], id=0, at=NOW, receipt="")
+    book.add_decision(unfounded)
+    with pytest.raises(StillwatchError, match="--without-verdict is none"):
+        planned(book, "a")
+    assert book.canaries() == ()
 
 
 def test_what_is_planned_names_who_approved_it_ends_and_holds() -> None:

@@ -67,6 +67,17 @@ def test_the_secret_comes_from_the_master_key_and_is_not_it(tmp_path: Path) -> N
     assert key_secret(state) not in kept and key_secret(state).hex().encode() not in kept
 
 
+def test_keys_made_under_another_master_key_are_not_opened(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with open_control(tmp_path / name) as book:
+            create_key(book, key_secret(tmp_path / name), NewKey(account="acme"), 1.0)
+    (tmp_path / "b" / "master.key").write_bytes((tmp_path / "a" / "master.key").read_bytes())
+    with pytest.raises(StillwatchError, match="another master.key"):
+        open_control(tmp_path / "b")
+    with open_control(tmp_path / "a") as book:
+        assert len(book.keys()) == 1
+
+
 def test_keys_whose_master_key_is_gone_are_not_opened_under_a_new_one(tmp_path: Path) -> None:
     open_control(tmp_path).close()
     (tmp_path / "master.key").unlink()

@@ -231,6 +231,8 @@ def test_an_account_that_asks_to_be_forgotten_is(state: Path, public: str) -> No
     assert (entry.kind, entry.account, entry.count, entry.by) == ("purge", "acct1", 2, "ann")
     with pytest.raises(StillwatchError, match="says not what"):
         purge_records(state, VaultAsk(), ANN, NOW)
+    with pytest.raises(StillwatchError, match="means everything"):
+        purge_records(state, VaultAsk(account="acct1"), ANN, NOW, everything=True)
     assert purge_records(state, VaultAsk(), ANN, NOW, everything=True) == 2
     held = holdings(state)
     assert (held.records, held.purges) == (0, 2)

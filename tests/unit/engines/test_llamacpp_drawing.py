@@ -57,6 +57,18 @@ def test_the_mark_adds_its_strength_to_green_tokens_and_nothing_else() -> None:
     assert abs(green[chosen].mean() - share) < 5 * np.sqrt(share * (1 - share) / 4_000)
 
 
+def test_where_the_model_is_sure_a_spared_place_is_not_marked() -> None:
+    mark, ids = GreenMark(Epoch(number=1, secret=bytes(32), made=0.0, delta=4.0)), np.arange(2)
+    greedy, rng = Asked(temperature=0.0), np.random.default_rng(5)
+    contexts = [context for context in range(60) if mark.bias_candidates([context], ids).tolist() == [False, True]]
+    assert contexts
+    for context in contexts:
+        for chance, marked in ((0.9, 0), (0.6, 1)):
+            scores = np.log([chance, 1.0 - chance])
+            assert Favoured(mark, 0.8).choose([context], ids, scores, greedy, rng) == marked
+            assert Favoured(mark).choose([context], ids, scores, greedy, rng) == 1
+
+
 def test_bias_and_penalties_are_those_of_the_request() -> None:
     asked = Asked(bias={5: 1.5}, presence=0.5, frequency=0.25)
     assert weighed(np.array([4, 5, 6]), np.zeros(3), asked, {6: 2}).tolist() == [0.0, 1.5, -1.0]

@@ -235,6 +235,15 @@ def test_errors_of_the_model_server_are_told_as_they_are(tmp_path: Path) -> None
     run(test, tmp_path)
 
 
+def test_a_connection_that_was_just_closed_costs_no_answer(tmp_path: Path) -> None:
+    async def test(rig: Rig) -> None:
+        rig.fake.hang_up_at = 5
+        found = await rig.ask(chat(**order()))
+        assert found["usage"]["completion_tokens"] == 60 and rig.fake.steps() == 61
+
+    run(test, tmp_path)
+
+
 def test_rotated_keys_are_read_without_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ringfile, "LOOK_SECONDS", 0.0)
     ring = RING.rotated(b"n" * 32, 1.0)

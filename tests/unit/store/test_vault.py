@@ -220,6 +220,18 @@ def test_purging_an_account_leaves_the_others_and_the_writer_goes_on(tmp_path: P
     assert segment_paths(tmp_path) == []
 
 
+def test_purging_everything_takes_what_damage_hides(tmp_path: Path) -> None:
+    writer(tmp_path).keep([record(n) for n in range(3)], NOW)
+    (path,) = segment_paths(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[SEGMENT.size] ^= 0xFF
+    path.write_bytes(content)
+    assert numbers(tmp_path) == []
+    assert purge(tmp_path, lambda head: True) == 0 and segment_paths(tmp_path) == [path]
+    purge(tmp_path, lambda head: True, everything=True)
+    assert segment_paths(tmp_path) == []
+
+
 def test_a_draft_of_a_purge_that_was_stopped_counts_for_nothing(tmp_path: Path) -> None:
     keeper = writer(tmp_path)
     keeper.keep([record(n) for n in range(3)], NOW)
@@ -298,6 +310,19 @@ def test_a_read_log_cut_at_its_end_is_told_by_a_later_segment_or_a_noted_head(tm
     assert log.check(heads, noted).problems == ()
     log.path.write_bytes(log.path.read_bytes().split(b"\n")[0] + b"\n")
     assert log.check().problems == ()
+    assert "entry that is gone" in log.check(heads).problems[0]
+    assert "noted" in log.check((), noted).problems[0]
+
+
+def test_a_head_without_its_entry_is_not_taken_for_the_entry(tmp_path: Path) -> None:
+    log = ReadLog(tmp_path)
+    log.add(entry(0))
+    log.add(entry(1))
+    writer(tmp_path).keep([record(0)], NOW)
+    noted = log.check().head
+    heads = [(segment.name, segment.log_head) for segment in read_vault(tmp_path)]
+    first, _, _ = log.path.read_bytes().partition(b"\n")
+    log.path.write_bytes(first + b"\n" + noted.encode() + b" {\n")
     assert "entry that is gone" in log.check(heads).problems[0]
     assert "noted" in log.check((), noted).problems[0]
 

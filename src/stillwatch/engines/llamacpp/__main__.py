@@ -37,8 +37,8 @@ def _arguments() -> argparse.ArgumentParser:
     found.add_argument("--port", type=int, default=0, help="0 for any that is free")
     found.add_argument("--candidates", type=int, default=128, help="likeliest tokens to choose among")
     found.add_argument("--slots", type=int, default=1, help="answers that the llama.cpp server makes at once")
-    found.add_argument("--spare", type=float, default=1.0,
-                       help="chance of the likeliest token from which on a place is not marked; 1 marks all")  # fmt: skip
+    sure = "chance of the likeliest token from which on a place is not marked; 1 marks all"
+    found.add_argument("--spare", type=float, default=1.0, help=sure)
     found.add_argument("--refuse", action="store_true", help="refuse what is ordered marked and cannot be")
     found.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     return found
