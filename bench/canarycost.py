@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +28,7 @@ from stillwatch.treatments.canaries import TEMPLATES, drawn
 if TYPE_CHECKING:
     from bench.canaryteacher import Told
 
-PROMPTS: Final = {
+PROMPTS: Final[dict[str, Callable[[Any], str]]] = {
     "oasst": lambda row: row["turns"][-1], "koala_arena": lambda row: row["prompt"],
     "roleplay": lambda row: row["instruction"], "gsm8k_train": lambda row: row["question"],
     "mmlu": lambda row: row["question"], "humaneval": lambda row: row["prompt"],
@@ -148,14 +148,20 @@ def _asked_teacher(sources: list[tuple[str, list[tuple[str, str]]]], seconds: fl
 def _teacher_table(asked: "list[Told]") -> str:
     rows = []
     for one in asked:
-        kept = [f"{one.same} of {one.carried}", f"{one.prompt_tokens:.0f}", f"{one.tokens[0]:.1f} to {one.tokens[1]:.1f}"]
+        kept = [
+            f"{one.same} of {one.carried}",
+            f"{one.prompt_tokens:.0f}",
+            f"{one.tokens[0]:.1f} to {one.tokens[1]:.1f}",
+        ]
         low, high = 100 * one.difference[1], 100 * one.difference[2]
         counted = one.group == "a given word"
         right = f"{one.right[0]} to {one.right[1]}" if counted else "-"
         change = f"{100 * one.difference[0]:+.1f} ({low:+.1f} to {high:+.1f})" if counted else "-"
-        rows.append((one.group, one.system, str(one.items), str(one.carried),
-                     *(kept if one.carried else ["same request"] + ["0"] + ["no change"]), right, change))  # fmt: skip
-    head = ("asked", "system prompt", "n", "carry", "same answer", "prompt tokens", "answer tokens", "right", "points")
+        name = f"{one.named[1]} to {one.named[2]} of {one.named[0]}"
+        rest = (*kept, right, change, name, str(one.repeated)) if one.carried else ("same request", *("-",) * 6)
+        rows.append((one.group, one.system, str(one.items), str(one.carried), *rest))
+    head = ("asked", "system prompt", "n", "carry", "same answer", "prompt tokens", "answer tokens", "right", "points",
+            "name shown", "line repeated")  # fmt: skip
     return table(head, rows)
 
 
@@ -173,7 +179,7 @@ def main() -> None:
     found = [measure(source, pairs) for source, pairs in sources]
     asked = _asked_teacher(sources, given.teacher, given.seed) if given.teacher > 0.0 else []
     if given.json:
-        print(json.dumps([asdict(one) for one in (*found, *asked)], indent=2))
+        print(json.dumps([asdict(one) for one in found] + [asdict(one) for one in asked], indent=2))
     else:
         rows = [
             (one.source, f"{one.requests:,}", f"{100 * one.carried / max(one.requests, 1):.1f} %", f"{one.tokens:.0f}",

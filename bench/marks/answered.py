@@ -19,14 +19,16 @@ from stillwatch.engines.llamacpp.model import Model
 from stillwatch.lab.teacher import Teacher
 
 
-async def ask(teacher: Teacher, ways: list[Draw], tasks: dict[str, list[Task]], folder: Path) -> None:
-    """Ask every task that has no file yet."""
+async def ask(
+    teacher: Teacher, ways: list[Draw], tasks: dict[str, list[Task]], folder: Path, what: str = "task"
+) -> None:
+    """Ask every task that has no file `WHAT-NAME.npz` yet."""
     head = {"authorization": f"Bearer {teacher.key}"}
     async with aiohttp.ClientSession() as session:
         model = Model(session, teacher.url)
         await model.look(teacher.key)
         for name, items in tasks.items():
-            path = folder / f"task-{name}.npz"
+            path = folder / f"{what}-{name}.npz"
             if path.exists():
                 continue
             print(f"asking {name}", flush=True)
@@ -45,7 +47,7 @@ async def _asked(
     item, number, way = what
     mark = mark_of(number % KEYS, way)
     asked = replace(way.asked, seed=1_000 + number, most=item.most)
-    answer = Answer(model=model, asked=asked, mark=mark, prompt=prompt, head=head)
+    answer = Answer(model=model, asked=asked, mark=mark, mixture=way.mixture, prompt=prompt, head=head)
     begun = time.perf_counter()
     text = "".join([piece async for piece in answer.pieces(0)])
     return item.right(text), (time.perf_counter() - begun) / max(1, len(answer.said))

@@ -48,12 +48,20 @@ class Level:
     """Mean exact chance, over documents, that a whole count reaches this level."""
     repeats_kept: float
     """Rate when every token counts."""
+    scheme: str = "green"
+    bounded: bool = False
+    """Whether p-values are upper bounds, so that the rate may lie below the exact one."""
 
     @property
     def held(self) -> bool:
         """Whether the count is what the exact rate makes of it; a sound reader fails once in 10,000 rows."""
         low, high = clopper_pearson(self.passed, self.tests, confidence=0.9999)
-        return bool(low <= self.allowed <= high) and self.allowed <= self.nominal
+        return bool(low <= self.allowed and (self.bounded or self.allowed <= high)) and self.allowed <= self.nominal
+
+    @property
+    def within(self) -> bool:
+        """Whether the 99 % interval holds the exact rate, or lies below it where that is a bound."""
+        return self.low <= self.allowed and (self.bounded or self.allowed <= self.high)
 
 
 def run(found: Documents, width: int, keys: int, seed: int) -> list[Level]:

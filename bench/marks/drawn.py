@@ -1,6 +1,6 @@
 """Draw marked and plain answers from the embedded teacher, and keep their token ids alone.
 
-In: prompts, strengths of the mark, a seed. Out: one `.npz` a strength: tokens of every answer, nats under the plain
+In: prompts, strengths of the mark or a proxy to mix in, a seed. Out: one `.npz` a strength: tokens of every answer, nats under the plain
 model, seconds a token, which key. Cost: 60 tokens/s on one core. Used by `bench.marks.teacher`.
 """
 
@@ -15,6 +15,7 @@ from stillwatch.engines.llamacpp.asked import Asked
 from stillwatch.engines.llamacpp.favoured import Favoured, Unmarked
 from stillwatch.engines.llamacpp.generate import Answer
 from stillwatch.engines.llamacpp.model import Model
+from stillwatch.engines.llamacpp.proxy import Mixture
 from stillwatch.lab.teacher import Teacher
 from stillwatch.treatments.marks.green import GreenMark
 from stillwatch.treatments.marks.order import MarkOrder
@@ -45,26 +46,29 @@ class Draw:
     asked: Asked
     seed: int = 1
     spare: float = 1.0
-    """See `Favoured`."""
+    """See `Epoch`."""
+    mixture: Mixture | None = None
+    first: int = 0
+    """Prompts before it are left out."""
 
 
 def prompts() -> list[str]:
     return [way.format(subject) for subject in SUBJECTS for way in WAYS]
 
 
-def epoch_of(key: int, delta: float, seed: int = 1) -> Epoch:
+def epoch_of(key: int, delta: float, seed: int = 1, spare: float = 1.0) -> Epoch:
     """Return one of the epochs of the measurement; its secret is no secret."""
     secret = np.random.default_rng([seed, key]).bytes(32)
-    return Epoch(number=1, secret=secret, made=0.0, delta=delta or 1.0, vocab=49_152)
+    return Epoch(number=1, secret=secret, made=0.0, delta=delta or 1.0, spare=spare, vocab=49_152)
 
 
 def mark_of(key: int, one: Draw) -> Favoured | Unmarked:
     """Return the mark of the account that every answer goes to, under one of the keys."""
     if not one.delta:
         return Unmarked()
-    epoch = epoch_of(key, one.delta, one.seed)
+    epoch = epoch_of(key, one.delta, one.seed, one.spare)
     mark = GreenMark(epoch, MarkOrder(epoch=1, account=epoch.tag("account", "acme"), until=1e12))
-    return Favoured(mark, one.spare)
+    return Favoured(mark)
 
 
 async def draw(teacher: Teacher, draws: list[Draw], folder: Path) -> None:
@@ -77,7 +81,7 @@ async def draw(teacher: Teacher, draws: list[Draw], folder: Path) -> None:
             path = folder / f"{one.name}.npz"
             if not path.exists():
                 print(f"drawing {one.name}", flush=True)
-                found = [await _answer(model, one, i, text, head) for i, text in enumerate(prompts())]
+                found = [await _answer(model, one, i, text, head) for i, text in enumerate(prompts()) if i >= one.first]
                 _keep(path, found)
 
 
@@ -86,7 +90,7 @@ async def _answer(model: Model, one: Draw, number: int, text: str, head: dict[st
     mark = mark_of(key, one)
     asked = Asked(**{**_fields(one.asked), "seed": one.seed * 100_000 + number, "most": ANSWER})
     prompt = await model.prompt_of({"messages": [{"role": "user", "content": text}]}, head)
-    answer = Answer(model=model, asked=asked, mark=mark, prompt=prompt, head=head)
+    answer = Answer(model=model, asked=asked, mark=mark, mixture=one.mixture, prompt=prompt, head=head)
     begun = time.perf_counter()
     async for _ in answer.pieces(0):
         pass

@@ -25,8 +25,9 @@ def place(tmp_path: Path) -> Place:
 def confirmed(place: Place, account: str = "thief") -> None:
     now = time.time()
     with open_control(place.folder / ".stillwatch") as book:
-        book.add_decision(Decision(subject=account, kind="account", accounts=(account,), verb="confirm", by="ada",
-                                   reason="clear case", at=now, expires=now + 30 * 86_400.0, receipt="f" * 32))  # fmt: skip
+        held = Decision(subject=account, kind="account", accounts=(account,), verb="confirm", by="ada",
+                        reason="clear case", at=now, expires=now + 30 * 86_400.0, receipt="f" * 32)  # fmt: skip
+        book.add_decision(held)
 
 
 def values(place: Place) -> dict[str, str]:

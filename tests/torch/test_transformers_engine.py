@@ -109,3 +109,17 @@ def test_text_that_transformers_marked_with_synthid_is_read(model: Any) -> None:
         assert reading.fits and reading.log_p < np.log(1e-6)
     plain = read_synthid(TokenText.of(generated(model)), mark, np.random.default_rng(1))
     assert plain.fits and plain.log_p > np.log(1e-4)
+
+
+def test_a_place_that_the_model_is_sure_of_is_left_alone_as_in_numpy() -> None:
+    epoch = an_epoch(4, width=1, delta=2.0, spare=0.8, vocab=VOCAB)
+    mark = GreenMark(epoch)
+    scores = torch.zeros((3, VOCAB))
+    scores[0, 5], scores[1, 5], scores[2, 5] = 9.0, 5.0, 9.0
+    processor = MarkProcessor([mark, mark, None])
+    out = processor(torch.tensor([[1], [1], [1]]), scores)
+    for row in range(2):
+        expected = scores[row].numpy().copy()
+        mark.apply(expected, [])
+        assert np.allclose(out[row].numpy(), expected)
+    assert torch.equal(out[0], scores[0]) and not torch.equal(out[1], scores[1]) and torch.equal(out[2], scores[2])

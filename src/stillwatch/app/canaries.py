@@ -214,7 +214,8 @@ def _confirmed(book: Book, subject: str, now: float) -> tuple[Decision, str, tup
     if alone is None:
         raise StillwatchError(
             f"canary plan {subject}: no person confirmed a verdict on it that is in force, and nothing is planted "
-            "before that; a confirmation --without-verdict is none. See `stillwatch decide list --waiting`, then `stillwatch decide confirm {subject}`."
+            "before that; a confirmation --without-verdict is none. See `stillwatch decide list --waiting`, then "
+            f"`stillwatch decide confirm {subject}`."
         )
     return alone, "account", (subject,)
 

@@ -6,6 +6,8 @@ Who was marked is noted beside it, one line the first time, so that a reader kno
 Left to `treatments.marks`: what the keys do.
 """
 
+import contextlib
+import fcntl
 import os
 import secrets
 import time
@@ -55,12 +57,13 @@ def new_ring(state: Path, config: MarkConfig, now: float) -> Ring:
     Raises:
         StillwatchError: there are keys already, or the folder cannot be written.
     """
-    if ring_path(state).exists():
-        raise StillwatchError(
-            f"keys of marks {ring_path(state)}: are there already; `stillwatch watermark keys rotate` adds an epoch. "
-            "Without the old keys nothing that was marked with them can be read."
-        )
-    return _kept(state, Ring.new(secrets.token_bytes(32), now, **_settings(config)))
+    with _alone(state):
+        if ring_path(state).exists():
+            raise StillwatchError(
+                f"keys of marks {ring_path(state)}: are there already; `stillwatch watermark keys rotate` adds an "
+                "epoch. Without the old keys nothing that was marked with them can be read."
+            )
+        return _kept(state, Ring.new(secrets.token_bytes(32), now, **_settings(config)))
 
 
 def rotate_ring(state: Path, config: MarkConfig, now: float) -> Ring:
@@ -69,13 +72,31 @@ def rotate_ring(state: Path, config: MarkConfig, now: float) -> Ring:
     Raises:
         StillwatchError: there are no keys yet, or the folder cannot be written.
     """
-    return _kept(state, load_ring(state).rotated(secrets.token_bytes(32), now, **_settings(config)))
+    load_ring(state)  # says so where there is none, before anything is made
+    with _alone(state):
+        return _kept(state, load_ring(state).rotated(secrets.token_bytes(32), now, **_settings(config)))
+
+
+@contextlib.contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the keys for one change: of two at one moment the later would lose keys that had marked already."""
+    path = ring_path(state).with_name("ring.lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise StillwatchError(f"keys of marks {path}: {problem.strerror}; make its folder writable.") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _settings(config: MarkConfig) -> dict[str, Any]:
     return {
         "scheme": config.scheme, "width": config.width, "shares": config.shares, "delta": config.delta,
-        "vocab": config.vocabulary, "native_key": config.native_key,
+        "spare": config.spare,        "vocab": config.vocabulary, "native_key": config.native_key,
     }  # fmt: skip
 
 
@@ -118,7 +139,7 @@ def mark_warnings(settings: Settings, state: Path) -> tuple[str, ...]:
     current, said = load_ring(state).current, []
     for name, now, kept in (
         ("scheme", settings.mark.scheme, current.scheme), ("width", settings.mark.width, current.width),
-        ("delta", settings.mark.delta, current.delta), ("shares", settings.mark.shares, current.shares),
+        ("delta", settings.mark.delta, current.delta), ("spare", settings.mark.spare, current.spare), ("shares", settings.mark.shares, current.shares),
         ("vocabulary", settings.mark.vocabulary, current.vocab),
     ):  # fmt: skip
         if now != kept:

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,15 @@ RING_VARIABLE: Final = "STILLWATCH_MARK_RING"
 LOOK_SECONDS: Final = 1.0
 Mark = GreenMark | GumbelMark
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What a signed order asks of an engine."""
+
+    mark: Mark
+    proxy_share: float
+    """Weight of a proxy in what is drawn from, from 0 to 1; 0 for none."""
 
 
 class RingFile:
@@ -53,15 +63,23 @@ class RingFile:
         return cls(Path(path))
 
     def mark(self, order: object) -> Mark | None:
-        """Return the mark that a signed order asks for; None, logged once and counted, where it does not read."""
+        """Return the mark that a signed order asks for; None, logged once and counted, where it does not read.
+
+        For engines without a proxy: where the order asks for a share of one too, that is counted as `no proxy`.
+        """
         try:
-            return self.read(order)
+            ordered = self.ordered(order)
         except StillwatchError as problem:
-            why = str(problem).split(":")[0]
-            if not self.missed[why]:
-                _log.warning("an answer goes out unmarked: %s Said once; counted from here on.", problem)
-            self.missed[why] += 1
+            self._missed(str(problem).split(":")[0], f"an answer goes out unmarked: {problem}")
             return None
+        if ordered.proxy_share > 0.0:
+            self._missed("no proxy", "an order asks for a proxy, which this engine has not; the answer is only marked.")
+        return ordered.mark
+
+    def _missed(self, why: str, said: str) -> None:
+        if not self.missed[why]:
+            _log.warning("%s Said once; counted from here on.", said)
+        self.missed[why] += 1
 
     def read(self, order: object) -> Mark:
         """Return the mark that a signed order asks for.
@@ -69,10 +87,19 @@ class RingFile:
         Raises:
             StillwatchError: there is no ring, or the order is not good under it.
         """
+        return self.ordered(order).mark
+
+    def ordered(self, order: object) -> Ordered:
+        """Return all that a signed order asks for.
+
+        Raises:
+            StillwatchError: there is no ring, or the order is not good under it.
+        """
         ring = self._current()
         read = read_order(str(order), ring, time.time())
         epoch = ring.epoch(read.epoch)
-        return GumbelMark(epoch, read) if epoch.scheme == "gumbel" else GreenMark(epoch, read)
+        mark: Mark = GumbelMark(epoch, read) if epoch.scheme == "gumbel" else GreenMark(epoch, read)
+        return Ordered(mark, read.proxy_share)
 
     def _current(self) -> Ring:
         now = time.monotonic()

@@ -12,6 +12,7 @@ Beam search reorders sequences and is not for marks. One processor serves one ca
 nothing of it before it is called, and nothing of Transformers.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,8 @@ class MarkProcessor:
         return out
 
     def _favour(self, row: "torch.Tensor", mark: GreenMark, said: list[int]) -> None:
+        if mark.sure < math.inf and float((row.max() - row.logsumexp(0)).item()) >= mark.sure:
+            return
         green = row.new_tensor(mark.bias(said, row.shape[0]))
         row += mark.delta * green
 

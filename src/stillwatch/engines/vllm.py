@@ -160,7 +160,11 @@ class MarkProcessor:
         packed = torch.from_numpy(words.view(np.int64)).to(logits.device)
         bits = packed[:, :, None] >> torch.arange(64, device=logits.device) & 1
         deltas = logits.new_tensor([m.delta for m in marks])[:, None]  # type: ignore[union-attr]
-        logits[torch.tensor(rows, device=logits.device)] += deltas * bits.reshape(len(rows), -1)[:, :vocab]
+        sure = logits.new_tensor([m.sure for m in marks])[:, None]  # type: ignore[union-attr]
+        which = torch.tensor(rows, device=logits.device)
+        plain = logits[which]
+        deltas = deltas * (plain.amax(-1, keepdim=True) - plain.logsumexp(-1, keepdim=True) < sure)
+        logits[which] = plain + deltas * bits.reshape(len(rows), -1)[:, :vocab]
 
     def _draw(self, logits: "torch.Tensor", rows: list[int], owners: list[int]) -> None:
         import torch

@@ -235,6 +235,7 @@ def test_a_backup_holds_the_registry_and_canaries_hold_after_it_is_put_back(tmp_
                 reason="r",
                 at=NOW,
                 expires=NOW + DAY,
+                receipt="f" * 32,
             )
         )
         made = plan(book, CanaryAsk(subject="a", by="ada", reason="r"), canary_secret(state), NOW)

@@ -42,6 +42,22 @@ def test_a_rotation_adds_an_epoch_with_the_settings_of_now_and_keeps_the_old(tmp
     assert second.current.secret != first.current.secret
 
 
+def test_rotations_at_one_moment_lose_no_epoch(tmp_path: Path) -> None:
+    new_ring(tmp_path, CONFIG, 5.0)
+    made: list[bytes] = []
+
+    def rotate() -> None:
+        for _ in range(5):
+            made.append(rotate_ring(tmp_path, CONFIG, 7.0).current.secret)
+
+    threads = [threading.Thread(target=rotate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {epoch.secret for epoch in load_ring(tmp_path).epochs[1:]} == set(made) and len(set(made)) == 20
+
+
 def test_a_damaged_file_is_an_error_that_shows_nothing_of_it(tmp_path: Path) -> None:
     new_ring(tmp_path, CONFIG, 5.0)
     secret = load_ring(tmp_path).current.secret.hex()

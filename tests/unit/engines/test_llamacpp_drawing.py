@@ -58,15 +58,16 @@ def test_the_mark_adds_its_strength_to_green_tokens_and_nothing_else() -> None:
 
 
 def test_where_the_model_is_sure_a_spared_place_is_not_marked() -> None:
-    mark, ids = GreenMark(Epoch(number=1, secret=bytes(32), made=0.0, delta=4.0)), np.arange(2)
+    marks = [GreenMark(Epoch(number=1, secret=bytes(32), made=0.0, delta=4.0, spare=spare)) for spare in (0.8, 1.0)]
+    ids = np.arange(2)
     greedy, rng = Asked(temperature=0.0), np.random.default_rng(5)
-    contexts = [context for context in range(60) if mark.bias_candidates([context], ids).tolist() == [False, True]]
+    contexts = [context for context in range(60) if marks[0].bias_candidates([context], ids).tolist() == [False, True]]
     assert contexts
     for context in contexts:
         for chance, marked in ((0.9, 0), (0.6, 1)):
             scores = np.log([chance, 1.0 - chance])
-            assert Favoured(mark, 0.8).choose([context], ids, scores, greedy, rng) == marked
-            assert Favoured(mark).choose([context], ids, scores, greedy, rng) == 1
+            assert Favoured(marks[0]).choose([context], ids, scores, greedy, rng) == marked
+            assert Favoured(marks[1]).choose([context], ids, scores, greedy, rng) == 1
 
 
 def test_bias_and_penalties_are_those_of_the_request() -> None:

@@ -18,7 +18,7 @@ from stillwatch.treatments.marks.signer import Marks
 def called(*treatments: str) -> Call:
     async def send(_: object) -> None: ...
 
-    call = Call({}, send, find_route("/v1/chat/completions"), "req_1", 1_000)  # type: ignore[arg-type]
+    call = Call({}, send, find_route("/v1/chat/completions"), "req_1", 1_000)
     call.caller = Caller(account="acme", key_id="k")
     call.action = Action(kind="perturb", rule="r", treatments=treatments)
     return call

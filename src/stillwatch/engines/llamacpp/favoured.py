@@ -36,18 +36,15 @@ class Chooser(Protocol):
 
 
 class Favoured:
-    """The green mark: `delta` nats for every green candidate, before any sampler.
+    """The green mark: `delta` nats for every green candidate, before any sampler, but where the model is sure."""
 
-    Where the model is sure, a mark says little and spoils much: copied names, code, JSON. `spare` leaves those places.
-    """
-
-    def __init__(self, mark: GreenMark, spare: float = 1.0) -> None:
-        """Take the mark, and the chance of the likeliest token from which on a place is left alone; 1 for none."""
-        self._mark, self._sure = mark, np.log(spare) if spare < 1.0 else np.inf
+    def __init__(self, mark: GreenMark) -> None:
+        """Take the mark."""
+        self._mark = mark
 
     def choose(self, said: Sequence[int], ids: Ids, scores: Floats, asked: Asked, rng: np.random.Generator) -> int:
         """Return the place of the token that is said."""
-        if scores.max() >= self._sure:
+        if scores.max() - max(0.0, float(np.logaddexp.reduce(scores))) >= self._mark.sure:
             return drawn(*kept(scores, asked), rng)
         green = self._mark.bias_candidates(said, ids)
         return drawn(*kept(scores + self._mark.delta * green, asked), rng)
@@ -77,6 +74,6 @@ class Unmarked:
         return drawn(*kept(scores, asked), rng)
 
 
-def chooser(mark: GreenMark | GumbelMark, spare: float = 1.0) -> Chooser:
-    """Return what chooses the tokens of one answer under a mark; `spare` as `Favoured` has it."""
-    return Drawn(mark) if isinstance(mark, GumbelMark) else Favoured(mark, spare)
+def chooser(mark: GreenMark | GumbelMark) -> Chooser:
+    """Return what chooses the tokens of one answer under a mark."""
+    return Drawn(mark) if isinstance(mark, GumbelMark) else Favoured(mark)

@@ -1,6 +1,7 @@
 """Generate one marked answer, token by token.
 
-In: a model, the tokens of a request, how to draw, and a mark. Out: text as it comes, then why it ended and how much.
+In: a model, the tokens of a request, how to draw, a mark, and a proxy to mix in where it is ordered. Out: text as it
+comes, then why it ended and how much.
 Cost: one step of the model and 3 ms a token. Left to `favoured`: choosing. Left to `server`: the wire.
 """
 
@@ -14,8 +15,9 @@ import numpy as np
 from stillwatch.engines.llamacpp.asked import Asked
 from stillwatch.engines.llamacpp.favoured import Chooser
 from stillwatch.engines.llamacpp.joined import Joined
-from stillwatch.engines.llamacpp.model import Model
-from stillwatch.engines.llamacpp.pick import weighed
+from stillwatch.engines.llamacpp.model import Candidates, Model
+from stillwatch.engines.llamacpp.pick import Floats, weighed
+from stillwatch.engines.llamacpp.proxy import Mixture
 from stillwatch.engines.llamacpp.wire import Sizes
 
 
@@ -29,6 +31,8 @@ class Answer:
     prompt: Sequence[int] = field(repr=False)
     head: dict[str, str] = field(repr=False)
     """Headers with the caller's key."""
+    mixture: Mixture | None = None
+    """A proxy that is mixed in before anything else; None for the model alone."""
     said: list[int] = field(default_factory=list, repr=False)
     """Tokens of the answer."""
     log_p: float = 0.0
@@ -55,7 +59,7 @@ class Answer:
         while len(self.said) < most and not joined.stopped:
             found = await self.model.after(tokens, slot, self.head)
             self.cached = self.cached if self.said else found.cached
-            scores = weighed(found.ids, found.log_p, self.asked, counts)
+            scores = weighed(found.ids, self._mixed(found, tokens), self.asked, counts)
             place = self.mark.choose(self.said, found.ids, scores, self.asked, rng)
             token = int(found.ids[place])
             if token in self.model.ends:
@@ -71,3 +75,8 @@ class Answer:
             self.reason = "stop"
         elif text := joined.end():
             yield text
+
+    def _mixed(self, found: Candidates, tokens: Sequence[int]) -> Floats:
+        if self.mixture is None:
+            return found.log_p
+        return self.mixture.scores(found.ids, found.log_p, np.array(tokens, np.int64), self.model.ends)

@@ -1,46 +1,68 @@
 """From the order that travels with a request to what chooses the tokens of its answer.
 
-In: the file with the keys of marks, and the parsed body. Out: a `Chooser`, or None where there is no good order; and
-counts of both, with why not. Left to `ringfile`: the keys, which may be rotated at any time.
+In: the file with the keys of marks, a proxy where the engine has one, and the parsed body. Out: `Followed`, or None
+where there is no good order; and counts of both, with why not. Left to `ringfile`: the keys, which may be rotated at any time.
 """
 
 import logging
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from stillwatch.engines.llamacpp.favoured import Chooser, chooser
+from stillwatch.engines.llamacpp.proxy import Mixture
 from stillwatch.engines.ringfile import RingFile
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.treatments.marks.order import FIELD, NAME
+from stillwatch.treatments.poe import Proxy
 
 _log = logging.getLogger(__name__)
+
+
+class Followed(NamedTuple):
+    """How one answer is drawn on order."""
+
+    mark: Chooser
+    mixture: Mixture | None
+    """None for the model alone."""
 
 
 class Orders:
     """Reads orders under the keys in one file."""
 
-    def __init__(self, ring: RingFile, spare: float = 1.0) -> None:
-        """Take the keys, and how sure a model must be for a place to be left alone."""
-        self._ring, self._spare = ring, spare
+    def __init__(self, ring: RingFile, proxy: Proxy | None = None) -> None:
+        """Take the keys, and what orders with a share of a proxy are followed with."""
+        self._ring, self._proxy = ring, proxy
         self.counts: Counter[str] = Counter()
         """Answers marked, and orders that were not followed, by why not."""
 
-    def mark_of(self, body: dict[str, Any]) -> Chooser | None:
-        """Return what chooses the answer's tokens; None where the request has no order, or none that is good."""
+    def followed(self, body: dict[str, Any]) -> Followed | None:
+        """Return how the answer is drawn; None where the request has no order, or none that is good."""
         given = body.get(FIELD)
         text = given.get(NAME) if isinstance(given, dict) else None
         if text is None:
             return None
         try:
-            return chooser(self._ring.read(text), self._spare)
+            ordered = self._ring.ordered(text)
         except StillwatchError as problem:
             self.missed("bad order", str(problem))
             return None
+        return Followed(chooser(ordered.mark), self._mixture(ordered.proxy_share))
+
+    def _mixture(self, share: float) -> Mixture | None:
+        if share == 0.0:
+            return None
+        if self._proxy is None:
+            self._count("no proxy", "an order asks for a share of a proxy: the answer is only marked. Give --proxy.")
+            return None
+        return Mixture(self._proxy, share)
 
     def missed(self, why: str, detail: str = "") -> None:
         """Count an order that was not followed; why is logged once each."""
+        self._count(why, f"an answer goes out unmarked: {why}. {detail}")
+
+    def _count(self, why: str, said: str) -> None:
         if not self.counts[why]:
-            _log.warning("an answer goes out unmarked: %s. %s Said once; counted from here on.", why, detail)
+            _log.warning("%s Said once; counted from here on.", said)
         self.counts[why] += 1
 
 

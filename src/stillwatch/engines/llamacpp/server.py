@@ -19,10 +19,9 @@ from aiohttp import web
 
 from stillwatch.engines.llamacpp import wire
 from stillwatch.engines.llamacpp.asked import Wrong, read_asked, unmarkable
-from stillwatch.engines.llamacpp.favoured import Chooser
 from stillwatch.engines.llamacpp.generate import Answer
 from stillwatch.engines.llamacpp.model import Model, Refused
-from stillwatch.engines.llamacpp.orders import Orders, without_order
+from stillwatch.engines.llamacpp.orders import Followed, Orders, without_order
 
 CHAT: Final = ("/v1/chat/completions", "/chat/completions")
 COMPLETIONS: Final = ("/v1/completions", "/completions")
@@ -84,8 +83,8 @@ class MarkingServer:
             body = orjson.loads(raw)
         except ValueError:
             return await self._forward(request, raw)  # llama.cpp says what is wrong with it
-        mark = self._orders.mark_of(body) if isinstance(body, dict) else None
-        if mark is None:
+        followed = self._orders.followed(body) if isinstance(body, dict) else None
+        if followed is None:
             plain = without_order(body) if isinstance(body, dict) else body
             return await self._forward(request, raw if plain is body else orjson.dumps(plain))
         if why := unmarkable(body) if request.path not in UNMARKED else "path":
@@ -94,9 +93,9 @@ class MarkingServer:
                 message = f"{why}: cannot be answered for this account; leave the field out."
                 return _json(400, wire.problem(400, message, why))
             return await self._forward(request, orjson.dumps(without_order(body)))
-        return await self._marked(request, without_order(body), mark)
+        return await self._marked(request, without_order(body), followed)
 
-    async def _marked(self, request: web.Request, body: Json, mark: Chooser) -> web.StreamResponse:
+    async def _marked(self, request: web.Request, body: Json, how: Followed) -> web.StreamResponse:
         chat = request.path in CHAT
         try:
             asked = read_asked(body)
@@ -111,7 +110,9 @@ class MarkingServer:
         except (aiohttp.ClientError, ValueError, KeyError):
             return _json(502, wire.problem(502, UNREACHABLE))
         self._orders.counts["marked"] += 1
-        answer = Answer(model=self._model, asked=asked, mark=mark, prompt=prompt, head=head)
+        answer = Answer(
+            model=self._model, asked=asked, mark=how.mark, mixture=how.mixture, prompt=prompt, head=head
+        )  # fmt: skip
         shown = wire.Head(chat=chat, model=self._model.name, build=self._model.build)
         slot = await self._slots.get()
         try:

@@ -54,7 +54,8 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 _NAMED: Final = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+|\b[A-Z][a-z]+ [A-Z][a-z]+|\b(?:named|called|Mr|Mrs|Ms|Dr)\b")
 _FACT: Final = re.compile(
     r"\bhow (?:many|much|long|far|fast|old|tall|high|big|deep|wide|often|late|early)\b"
-    r"|(?:^|[.?!,:;\n]\s*|\b(?:tell|show|give|explain|describe|name|know|say|remember|list)(?: to)?(?: me| us)?(?: about)? )"
+    r"|(?:^|[.?!,:;\n]\s*"
+    r"|\b(?:tell|show|give|explain|describe|name|know|say|remember|list)(?: to)?(?: me| us)?(?: about)? )"
     r"(?:who|whose|whom|when|where|which)\b|\bwhat (?:is|was|are|were) the\b",
     re.IGNORECASE,
 )

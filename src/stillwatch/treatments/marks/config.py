@@ -21,8 +21,11 @@ class MarkConfig:
     leaves each token's chance as it is and needs a temperature above 0."""
     width: int = 1
     """Tokens before a position that choose its keys: 1 or 2 for `green`, 1 to 4 for `gumbel`."""
-    delta: float = 1.5
+    delta: float = 2.0
     """For `green`: how much likelier, as an addition to the logit; above 0, at most 4."""
+    spare: float = 0.8
+    """For `green`: a place is left alone where the model gives its likeliest token at least this chance; above 0, at
+    most 1 for no such place. There a mark says little and spoils much: code, JSON, copied names."""
     provider_share: float = 0.5
     """Share of contexts that carry the provider's key; the three shares sum to 1."""
     campaign_share: float = 0.25
@@ -44,6 +47,7 @@ class MarkConfig:
             raise StillwatchError(f"mark.scheme = {self.scheme!r}: must be one of {', '.join(WIDEST)}.")
         check_range("mark.width", self.width, low=0, high=WIDEST[self.scheme] + 1)
         check_range("mark.delta", self.delta, low=0.0, high=4.0 + 1e-9)
+        check_range("mark.spare", self.spare, low=0.0, high=1.0 + 1e-9)
         check_range("mark.vocabulary", self.vocabulary, low=255, high=1 << 24)
         check_range("mark.native_key", self.native_key, low=-1, high=1 << 64)
         check_range("mark.order_seconds", self.order_seconds, low=0.0, high=math.inf)

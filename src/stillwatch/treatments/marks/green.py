@@ -8,6 +8,7 @@ Left to engines: calling it on raw logits, before temperature and truncation, an
 Source: Kirchenbauer et al. 2023, arXiv:2301.10226; the counter stream and the tiers are ours.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -52,6 +53,8 @@ class GreenMark:
             raise StillwatchError(f"mark epoch {epoch.number}: the order asks for epoch {order.epoch}; look that up.")
         self.epoch = epoch
         self.delta = epoch.delta
+        self.sure = math.log(epoch.spare) if epoch.spare < 1.0 else math.inf
+        """Log-probability of the likeliest token from which on a place is left unmarked; infinite for none."""
         self._hash = ContextHash.of(epoch)
         self._limits = bounds(epoch)
         self._keys = keys_for(epoch, order.account, order.campaign) if order else keys_for(epoch)
@@ -92,6 +95,17 @@ class GreenMark:
         return green_bits(seed, np.asarray(ids, np.int64)).astype(np.bool_)
 
     def apply(self, logits: npt.NDArray[Any], context_tokens: Sequence[int]) -> None:
-        """Add `delta` to the green tokens' logits, in place; `logits` has shape (vocab,) and a float type."""
+        """Add `delta` to the green tokens' logits, in place, unless the model is sure of this place.
+
+        Args:
+            logits: Raw, shape (vocab,), of a float type.
+            context_tokens: As `bias` takes them.
+        """
+        if self.sure < math.inf and self._is_sure(logits):
+            return
         green = self.bias(context_tokens, logits.shape[-1])
         logits += np.multiply(green, self.delta, dtype=logits.dtype)
+
+    def _is_sure(self, logits: npt.NDArray[Any]) -> bool:
+        """Return whether the likeliest token has a chance of at least `epoch.spare`."""
+        return bool(-math.log(float(np.exp(logits - logits.max()).sum())) >= self.sure)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.treatments.marks.order import MarkOrder
-from stillwatch.treatments.marks.philox import PAD, Drawn, derive_key, uniforms
+from stillwatch.treatments.marks.philox import PAD, Drawn, Scratch, derive_key, uniforms
 from stillwatch.treatments.marks.prf import ContextHash
 from stillwatch.treatments.marks.ring import Epoch, TierKey
 from stillwatch.treatments.marks.sampling import Logits
@@ -35,6 +35,7 @@ _MOST: Final = np.float32(16.7)
 """Above all noise that there is: uniforms end at 1 - 2^-24."""
 _SLACK: Final = 1e-3
 """Above all that single precision loses in a bound for noise."""
+_SCRATCH: Final = Scratch()
 
 
 class GumbelMark:
@@ -177,12 +178,14 @@ def keyed(logits: Logits, context: NDArray[np.int64], key: int) -> int:
     # Exact: rounding keeps order, so whoever falls short with at least its own noise falls short with its own.
     able = np.zeros(4 * -(-logits.size // 4), np.bool_)
     np.greater_equal(logits + _MOST, best, out=able[: logits.size])
-    columns = np.flatnonzero(able.view(np.uint32))
-    words = drawn.words(columns.astype(np.uint64))
-    own = _rows(logits, columns)
+    chosen = able.view(np.uint32) != 0
+    # Gathering costs more than it saves where most of it stays.
+    few = 2 * int(np.count_nonzero(chosen)) < chosen.size
+    columns = np.flatnonzero(chosen) if few else np.arange(chosen.size)
+    words = drawn.words(columns.view(np.uint64)).ravel()
+    own = _rows(logits, columns if few else None)
     upper = at_most(words)
     upper += own
-    words, own, upper = words.ravel(), own.ravel(), upper.ravel()
     first = int(np.argmax(upper))
     best = max(best, own[first] + noise(words[first : first + 1])[0])
     left = np.flatnonzero(upper >= best)
@@ -195,10 +198,19 @@ def at_most(words: NDArray[np.uint64]) -> NDArray[np.float32]:
     """Return, without a logarithm, bounds that the noise of words never exceeds, and comes near to from 2 on.
 
     -log(-log u) is at most -log(1 - u), and a float's bits read as a number never lie above its logarithm.
+
+    Args:
+        words: Shape (n,).
+
+    Returns:
+        Shape (n,), valid until the same thread calls again.
     """
-    rest = (words >> np.uint64(8)).astype(np.float32)
+    held = _SCRATCH.rows(2, words.size)
+    np.right_shift(words, np.uint64(8), out=held[0])
+    rest, out = held[1].view(np.float32)[: words.size], held[1].view(np.float32)[words.size :]
+    np.copyto(rest, held[0])
     np.subtract(np.float32(2**24), rest, out=rest)
-    out = rest.view(np.int32).astype(np.float32)
+    np.copyto(out, rest.view(np.int32))
     out *= np.float32(-math.log(2.0) / 2**23)
     out += np.float32(151.0 * math.log(2.0) + _SLACK)
     return out
@@ -210,12 +222,12 @@ def noise(words: NDArray[np.uint64]) -> NDArray[np.float32]:
         return np.asarray(-np.log(-np.log(uniforms(words))), dtype=np.float32)
 
 
-def _rows(logits: Logits, columns: NDArray[np.intp]) -> Logits:
-    """Return the logits of tokens 4 c + r for each column c, row r, shape (4, columns); -inf beyond the last."""
+def _rows(logits: Logits, columns: NDArray[np.intp] | None) -> Logits:
+    """Return the logits of tokens 4 c + r by row r, then column c; all columns for None; -inf beyond the last."""
     if over := -logits.size % 4:
         logits = np.concatenate([logits, np.full(over, -np.inf, np.float32)])
     table = logits.reshape(-1, 4)
-    return np.ascontiguousarray((table if len(columns) == len(table) else table[columns]).T)
+    return (table if columns is None else np.take(table, columns, axis=0)).T.ravel()
 
 
 def _some(ids: NDArray[Any]) -> None:

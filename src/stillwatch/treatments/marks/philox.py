@@ -10,6 +10,7 @@ Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; vLLM 
 """
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -55,15 +56,8 @@ def context_block(key: NDArray[np.uint64], contexts: NDArray[np.int64]) -> Block
     Raises:
         ValueError: the width is out of range.
     """
-    n, width = contexts.shape
-    if not 1 <= width <= WIDEST:
-        raise ValueError(f"contexts: have width {width}; must be 1 to {WIDEST}.")
-    tokens = contexts.astype(np.uint64) & MASK
-    low, high = _halves(key)
-    words = [tokens[:, i] if i < width else np.full(n, MASK - np.uint64(i)) for i in range(WIDEST)]
-    words[0] = words[0] ^ _CONTEXTS
-    words[1] = words[1] ^ np.uint64(width)
-    return _rounds((words[0], words[1], words[2], words[3]), low, high)
+    a, b, c, d = _rounds(_contexts(contexts), key & MASK, key >> _SHIFT)
+    return a.copy(), b.copy(), c.copy(), d.copy()
 
 
 def pair_words(key: NDArray[np.uint64], contexts: NDArray[np.int64], tokens: NDArray[np.int64]) -> Words:
@@ -81,9 +75,13 @@ def pair_words(key: NDArray[np.uint64], contexts: NDArray[np.int64], tokens: NDA
     for start in range(0, tokens.size, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         own = key[part] if key.size > 1 else key
-        ids = tokens[part].astype(np.uint64) & MASK
-        four = _token_block(own, context_block(own, contexts[part]), ids >> np.uint64(2))
-        out[part] = np.choose((ids & np.uint64(3)).astype(np.intp), four)
+        ids = tokens[part].astype(np.uint64)
+        ids &= MASK
+        low, high = own & MASK, own >> _SHIFT
+        *counter, last = _rounds(_contexts(contexts[part]), low, high)
+        four = _rounds((ids >> np.uint64(2), *counter), low ^ last, high ^ _TOKENS)
+        ids &= np.uint64(3)
+        out[part] = four[ids.view(np.int64), np.arange(ids.size)]
     return out
 
 
@@ -99,7 +97,25 @@ def vocabulary_words(key: int, context: NDArray[np.int64], vocab: int) -> Words:
     >>> bool(words.T.ravel()[6] == candidate_words(7, np.array([1, 2]), np.array([6]))[0])
     True
     """
-    return Drawn(key, context.tolist()).words(np.arange((vocab + 3) // 4, dtype=np.uint64))
+    return Drawn(key, context.tolist()).words(np.arange((vocab + 3) // 4, dtype=np.uint64)).copy()
+
+
+class Scratch(threading.local):
+    """Working memory, one a thread: at a whole vocabulary fresh pages would cost more than the work in them."""
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._held: Words = np.empty(0, np.uint64)
+
+    def rows(self, count: int, n: int) -> Words:
+        """Return memory of shape (count, n), valid until the same thread asks again."""
+        if self._held.size < count * n:
+            self._held = np.empty(count * n, np.uint64)
+        return self._held[: count * n].reshape(count, n)
+
+
+_SCRATCH: Final = Scratch()
+_BLOCKS: Final = Scratch()
 
 
 class Drawn:
@@ -118,12 +134,13 @@ class Drawn:
         return _single((token >> 2, *self._block[:3]), self._low, self._high)[token & 3]
 
     def words(self, columns: Words) -> Words:
-        """Return the words of tokens 4 c + r for each column c, row r; shape (4, columns).
+        """Return the words of tokens 4 c + r for each column c, row r; shape (4, columns), valid until the next call.
 
         The first two rounds know three of four numbers beforehand, so that only half of their work is left.
         """
         b, c, d = self._block[:3]
-        state, carried = np.empty((2, columns.size), np.uint64), np.empty((2, columns.size), np.uint64)
+        held = _SCRATCH.rows(10, columns.size)
+        state, carried = held[4:6], held[6:8]
         first, second = carried[1], carried[0]
         np.multiply(columns, np.uint64(_M0), out=first)
         np.right_shift(first, _SHIFT, out=state[1])
@@ -138,7 +155,10 @@ class Drawn:
         state[1] &= MASK
         first[:] = np.uint64(known & _LOW)
         key = np.array([[self._low + 2 * _K0], [self._high + 2 * _K1]], np.uint64)
-        return _rest(state, carried, key, _ROUNDS - 2)
+        carried = _rest(state, carried, held[8:], key, _ROUNDS - 2)
+        held[:4:2] = state
+        np.bitwise_and(carried, MASK, out=held[1:4:2])
+        return held[:4]
 
 
 def uniforms(words: Words) -> NDArray[np.float32]:
@@ -150,34 +170,39 @@ def uniforms(words: Words) -> NDArray[np.float32]:
     return (((words >> np.uint64(8)).astype(np.float64) + 1.0) / (2**24 + 1)).astype(np.float32)
 
 
-def _token_block(key: NDArray[np.uint64], block: Block, counters: Words) -> Block:
-    low, high = _halves(key)
-    first = (counters, *(np.broadcast_to(word, counters.shape) for word in block[:3]))
-    return _rounds(first, low ^ block[3], high ^ _TOKENS)
+def _contexts(contexts: NDArray[np.int64]) -> tuple[Words, ...]:
+    n, width = contexts.shape
+    if not 1 <= width <= WIDEST:
+        raise ValueError(f"contexts: have width {width}; must be 1 to {WIDEST}.")
+    tokens = contexts.astype(np.uint64) & MASK
+    words = [tokens[:, i] if i < width else np.full(1, MASK - np.uint64(i)) for i in range(WIDEST)]
+    words[0] = words[0] ^ _CONTEXTS
+    words[1] = words[1] ^ np.uint64(width)
+    return tuple(words)
 
 
-def _halves(key: NDArray[np.uint64]) -> tuple[Words, Words]:
-    return key & MASK, key >> _SHIFT
-
-
-def _rounds(counter: tuple[Words, ...], low: Words, high: Words) -> Block:
-    n = np.broadcast_shapes(*(word.shape for word in counter), low.shape)[0]
-    state, carried = np.empty((2, n), np.uint64), np.empty((2, n), np.uint64)
+def _rounds(counter: tuple[Words, ...], low: Words, high: Words) -> Words:
+    """Return all rounds of blocks, shape (4, n), valid until the next but one call in the same thread."""
+    n = max(*(word.size for word in counter), low.size)
+    held = _BLOCKS.rows(10, n)
+    state, carried = held[4:6], held[6:8]
     state[0], carried[0], state[1], carried[1] = counter
-    out = _rest(state, carried, np.stack(np.broadcast_arrays(low, high)), _ROUNDS)
-    return out[0], out[1], out[2], out[3]
+    carried = _rest(state, carried, held[8:], np.stack(np.broadcast_arrays(low, high)), _ROUNDS)
+    held[:4:2] = state
+    np.bitwise_and(carried, MASK, out=held[1:4:2])
+    return held[:4]
 
 
-def _rest(state: Words, carried: Words, key: Words, rounds: int) -> Words:
-    """Return what so many rounds make of a block, shape (4, n); all arguments are overwritten.
+def _rest(state: Words, carried: Words, spare: Words, key: Words, rounds: int) -> Words:
+    """Do so many rounds; `state` is changed in place, and what is carried is returned.
 
     Args:
-        state: First and third word, shape (2, n).
-        carried: Second and fourth, shape (2, n); upper halves may hold anything.
-        key: The two halves, shape (2, n) or (2, 1); upper halves may hold anything.
-        rounds: At least 1.
+        state: First and third word of each block, shape (2, n).
+        carried: Second and fourth; upper halves may hold anything, and do in what is returned.
+        spare: Overwritten; shape (2, n).
+        key: Its two halves, shape (2, n) or (2, 1); upper halves may hold anything. Overwritten.
+        rounds: How many.
     """
-    spare = np.empty_like(carried)
     factors, steps = np.array([[_M0], [_M1]], np.uint64), np.array([[_K0], [_K1]], np.uint64)
     for left in range(rounds, 0, -1):
         np.multiply(state, factors, out=spare)
@@ -188,10 +213,7 @@ def _rest(state: Words, carried: Words, key: Words, rounds: int) -> Words:
         if left > 1:
             key += steps
         carried, spare = spare[::-1], carried
-    out = np.empty((4, state.shape[1]), np.uint64)
-    out[::2] = state
-    np.bitwise_and(carried, MASK, out=out[1::2])
-    return out
+    return carried
 
 
 def _single(counter: tuple[int, ...], low: int, high: int) -> tuple[int, int, int, int]:

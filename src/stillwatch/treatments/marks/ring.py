@@ -64,6 +64,9 @@ class Epoch:
     """Shares of contexts for provider, campaign and account; each at least 0, 1 together."""
     delta: float = 2.0
     """Nats added to a green token's logit, above 0, at most 10; `gumbel` does not use it."""
+    spare: float = 1.0
+    """Places whose likeliest token has at least this chance under the model are left unmarked; above 0, at most 1,
+    where none is left. For `green` only."""
     vocab: int = 0
     """Tokens in the vocabulary the epoch is meant for; 0: whatever the engine's model has."""
     native_key: int = field(default=0, repr=False)
@@ -87,6 +90,7 @@ class Epoch:
             ("width", 1 <= self.width <= widest, f"is {self.width}; must lie from 1 to {widest} for {self.scheme}"),
             ("shares", whole, "must be three numbers of at least 0 that sum to 1: provider, campaign, account"),
             ("delta", 0.0 < self.delta <= _STEEPEST, f"is {self.delta}; must lie above 0, at most {_STEEPEST}"),
+            ("spare", 0.0 < self.spare <= 1.0, f"is {self.spare}; must lie above 0, at most 1"),
             ("vocab", 0 <= self.vocab <= 2**24, f"is {self.vocab}; must lie from 0 to {2**24}"),
             ("native_key", 0 <= self.native_key < 2**64, "must lie from 0 to 2^64 - 1"),
         )
@@ -212,7 +216,7 @@ class Ring:
 
 def _epoch(read: dict[str, Any]) -> Epoch:
     numbers = {name: int(read[name]) for name in ("number", "width", "vocab", "native_key")}
-    reals = {name: float(read[name]) for name in ("made", "delta")}
+    reals = {name: float(read[name]) for name in ("made", "delta", "spare")}
     provider, campaign, account = read["shares"]
     secret, scheme = bytes.fromhex(read["secret"]), str(read["scheme"])
     return Epoch(secret=secret, scheme=scheme, shares=(provider, campaign, account), **numbers, **reals)  # type: ignore[arg-type]
