@@ -45,11 +45,11 @@ def run(found: Documents, seed: int) -> list[Level]:
         documents = found.tokens[:KGW_DOCUMENTS] if bounded else found.tokens
         log_p, loose, allowed = map(np.array, zip(*(read(one, i) for i, one in enumerate(documents)), strict=True))
         for nominal, exact in zip(LEVELS, allowed.mean(axis=0), strict=True):
-            passed = int((log_p <= math.log(nominal)).sum())
+            passed, kept = int((log_p <= math.log(nominal)).sum()), float((loose <= math.log(nominal)).mean())
             low, high = clopper_pearson(passed, log_p.size, confidence=0.99)
             out.append(Level(
                 width=width, keys=log_p.shape[1], nominal=nominal, tests=log_p.size, passed=passed, low=float(low),
-                high=float(high), allowed=float(exact), repeats_kept=float((loose <= math.log(nominal)).mean()),
+                high=float(high), allowed=min(float(exact), nominal), repeats_kept=kept,
                 scheme=scheme, bounded=bounded,
             ))  # fmt: skip
     return out
@@ -105,11 +105,16 @@ def _exponential(
     text = TokenText.of([tokens])
     grams = distinct_grams(text, width, **places)  # type: ignore[arg-type]
     log_p = _tails(sums(grams, KEYS), len(grams.tokens), weight)
-    windows = np.lib.stride_tricks.sliding_window_view(tokens, width + 1) if len(tokens) > width else None
-    if windows is None:
-        return log_p, 0.0, np.array(LEVELS)
+    windows = _windows(tokens, width + 1)
     every = Grams(windows[:, :-1], windows[:, -1], len(windows), 0)
     return log_p, float(_tails(sums(every, 1), len(windows), weight)[0]), np.array(LEVELS)
+
+
+def _windows(tokens: Tokens, length: int) -> Tokens:
+    """Return every run of so many tokens, repeats included, shape (n, length)."""
+    if len(tokens) < length:
+        return np.empty((0, length), np.int64)
+    return np.lib.stride_tricks.sliding_window_view(tokens, length)
 
 
 def _tails(scores: FloatArray, n: int, weight: float) -> FloatArray:
@@ -132,15 +137,15 @@ def synthid(
     keys, share = rng.integers(0, 2**63, DEPTH, np.uint64), float(table.mean())
     n = len(state) * DEPTH
     log_p = float(binomial_tail(int(bits(state, keys, table).sum()), n, share))
-    windows = np.lib.stride_tricks.sliding_window_view(tokens, WIDE + 1) if len(tokens) > WIDE else np.zeros((0, 5), int)
+    windows = (
+        np.lib.stride_tricks.sliding_window_view(tokens, WIDE + 1) if len(tokens) > WIDE else np.zeros((0, 5), int)
+    )
     ones = int(bits(hashes(windows), keys, table).sum())
     loose = float(binomial_tail(ones, len(windows) * DEPTH, share))
     return np.array([log_p]), loose, np.asarray(binom.sf(binom.isf(LEVELS, n, share), n, share)) if n else np.zeros(3)
 
 
-def lefthash(
-    rng: np.random.Generator, vocab: int, tokens: Tokens, number: int
-) -> tuple[FloatArray, float, FloatArray]:
+def lefthash(rng: np.random.Generator, vocab: int, tokens: Tokens, number: int) -> tuple[FloatArray, float, FloatArray]:
     """Read for Transformers' KGW with its defaults, but for the key."""
     mark = kgw.KgwMark(vocab=vocab, hashing_key=int(rng.integers(1, 2**40)))
     seed, after = kgw._places(TokenText.of([tokens]), mark, None)

@@ -6,7 +6,7 @@ the frequencies of words, 500,000 for our fast ones, 20,000 and 400 for slower o
 and without what is made once (tables, compiled code); a report of ours also tries 1,024 random keys, timed apart.
 Cost: two minutes.
 
-Run: .venv-torch/bin/python -m bench.marks.peers [--seed 1]
+Run: .venv-torch/bin/python -m bench.marks.peers [--seed 1] [--write]
 """
 
 import argparse
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import page
 from bench.layout import table
 from stillwatch.engines.transformers import MarkProcessor
 from stillwatch.forensics.marks import grams, kgw, mersenne
@@ -41,6 +42,8 @@ from stillwatch.treatments.marks.tiers import keys_for
 
 VOCAB = 49_152
 DEPTH = 30
+HEAD = ("whose", "what", "value", "unit")
+MARKS = ("<!-- marks-peers: begin -->", "<!-- marks-peers: end -->")
 KEYS = tuple(range(101, 101 + DEPTH))
 
 
@@ -227,19 +230,24 @@ def main() -> None:
     """Parse the arguments, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
-    seed = parser.parse_args().seed
+    parser.add_argument("--write", action="store_true", help="put the table into bench/RESULTS.md as well")
+    given = parser.parse_args()
+    seed = given.seed
     torch = importlib.import_module("torch")
     torch.set_num_threads(1)
     rng = np.random.default_rng(seed)
     found = [*steps(torch, rng), *readers(torch, rng), *reports(rng)]
     versions = " ".join(f"{m.__name__} {m.__version__}" for m in (torch, importlib.import_module("transformers")))
-    print(f"Seed {seed}; V = {VOCAB:,}; one thread, processor time, median; {versions}.\n")
-    print(
-        table(
-            ["whose", "what", "value", "unit"],
-            ([f.whose, f.what, f"{f.value:,.3g}" if f.value < 1e3 else f"{f.value:,.0f}", f.unit] for f in found),
-        )
+    if vllm_code() is None:
+        versions += "; vLLM left out, whose wheel STILLWATCH_VLLM_WHEEL would name"
+    rows = ([f.whose, f.what, f"{f.value:,.3g}" if f.value < 1e3 else f"{f.value:,.0f}", f.unit] for f in found)
+    text = (
+        f"Command: `python -m bench.marks.peers`; seed {seed}; commit {page.commit()}; V = {VOCAB:,}; one thread, "
+        f"processor time, median, load average {os.getloadavg()[0]:.1f}; {versions}.\n\n{table(HEAD, rows)}"
     )
+    print(text)
+    if given.write:
+        page.put(text, MARKS)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 In: a folder, where tokens of the drawn answers are kept and nothing of their text. Out: tables as Markdown.
 What is in the folder is not drawn again. Cost: an hour on one core. STILLWATCH_DATA names real headlines.
+`python -m bench.marks.teacher FOLDER experts`: what drawing from a product with a proxy costs, 12 minutes. The proxy is
+made of the plain answers to other prompts than are measured.
 """
 
 import asyncio
@@ -15,7 +17,9 @@ from bench.marks.drawn import Draw, draw
 from bench.marks.marked import TIERS, interval, read, tokens_needed
 from bench.marks.tasks import CHANCE, tasks
 from stillwatch.engines.llamacpp.asked import Asked
-from stillwatch.lab.teacher import missing, start_teacher
+from stillwatch.engines.llamacpp.proxy import Mixture
+from stillwatch.lab.teacher import Teacher, missing, start_teacher
+from stillwatch.treatments.poe import NgramProxy
 
 PURE = Asked(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0)
 """The model's own distribution, but for what lies beyond the candidates."""
@@ -35,23 +39,40 @@ WAYS = [
     Draw("usual-2", 2.0, USUAL),
 ]  # fmt: skip
 
+SHARES = (0.1, 0.3)
+HELD_OUT = 32
+"""Prompts from here on are measured; the plain answers to those before make the proxy."""
+EXPERT_ITEMS = 60
+VOCAB = 49_152
 
-def main(folder: Path) -> None:
+
+def main(folder: Path, *, experts: bool = False) -> None:
     if why := missing():
         sys.exit(f"bench.marks.teacher: {why}.")
     folder.mkdir(parents=True, exist_ok=True)
     teacher = start_teacher()
     try:
-        asyncio.run(_measured(teacher, folder))
+        asyncio.run((_experts if experts else _measured)(teacher, folder))
     finally:
         teacher.stop()
-    table(folder)
+    (experts_table if experts else table)(folder)
 
 
-async def _measured(teacher: object, folder: Path) -> None:
-    await draw(teacher, DRAWS[:4], folder)  # type: ignore[arg-type]
-    await ask(teacher, WAYS, tasks(ITEMS), folder)  # type: ignore[arg-type]
-    await draw(teacher, DRAWS[4:], folder)  # type: ignore[arg-type]
+async def _measured(teacher: Teacher, folder: Path) -> None:
+    await draw(teacher, DRAWS[:4], folder)
+    await ask(teacher, WAYS, tasks(ITEMS), folder)
+    await draw(teacher, DRAWS[4:], folder)
+
+
+async def _experts(teacher: Teacher, folder: Path) -> None:
+    await draw(teacher, DRAWS[:1], folder)
+    with np.load(folder / "pure-0.npz") as file:
+        proxy = NgramProxy(file["tokens"][: file["lengths"][:HELD_OUT].sum()].astype(np.int64), VOCAB)
+    mixed = [(share, Mixture(proxy, share)) for share in SHARES]
+    await draw(teacher, [Draw(f"experts-{x}", 0.0, PURE, mixture=both, first=HELD_OUT) for x, both in mixed], folder)
+    ways = [Draw("greedy-0", 0.0, GREEDY), *(Draw(f"greedy-{x}", 0.0, GREEDY, mixture=both) for x, both in mixed)]
+    asked = {name: items for name, items in tasks(EXPERT_ITEMS).items() if name in ("code", "json", "copy")}
+    await ask(teacher, ways, asked, folder, "experts")
 
 
 def table(folder: Path) -> None:
@@ -101,5 +122,30 @@ def _tasks(folder: Path, rng: np.random.Generator) -> None:
         print(f"| {name} | {100 * chance:.0f} | {' | '.join(cells)} |")
 
 
+def experts_table(folder: Path) -> None:
+    """Print what the folder holds of `experts`; intervals of differences to the plain teacher are paired."""
+    rng = np.random.default_rng(1)
+    print("| share | answers | nats a token | length | ended | ms a token |\n|---|---|---|---|---|---|")
+    plain: list[np.ndarray] = []
+    for name, first in (("pure-0", HELD_OUT), *((f"experts-{share}", 0) for share in SHARES)):
+        with np.load(folder / f"{name}.npz") as file:
+            found = {key: file[key][first:] for key in ("lengths", "log_p", "ended", "seconds")}
+        figures = [-found["log_p"] / np.maximum(found["lengths"], 1), found["lengths"].astype(float)]
+        plain = plain or figures
+        more = [" ({:+.2f}, {:+.2f} to {:+.2f})".format(*interval(its - old, rng)) if its is not old else ""
+                for its, old in zip(figures, plain, strict=True)]  # fmt: skip
+        print(f"| {name.split('-')[1]} | {len(figures[0])} | {figures[0].mean():.2f}{more[0]} | "
+              f"{figures[1].mean():.0f}{more[1]} | {100 * found['ended'].mean():.0f} % | "
+              f"{1e3 * np.median(found['seconds']):.1f} |")  # fmt: skip
+    print("\n| task | 0 | " + " | ".join(f"{share}" for share in SHARES) + " |\n|---|---" + "|---" * len(SHARES) + "|")
+    for path in sorted(folder.glob("experts-[a-z]*.npz")):
+        right = 100.0 * np.load(path)["right"]
+        cells = [f"{row.mean():.0f} ({{:+.1f}}, {{:+.1f}} to {{:+.1f}})".format(*interval(row - right[0], rng))
+                 for row in right[1:]]  # fmt: skip
+        print(f"| {path.stem.split('-')[1]} | {right[0].mean():.0f} | {' | '.join(cells)} |")
+
+
 if __name__ == "__main__":
+    if sys.argv[2:] == ["experts"]:
+        sys.exit(main(Path(sys.argv[1]), experts=True))
     table(Path(sys.argv[2])) if sys.argv[1] == "table" else main(Path(sys.argv[1]))

@@ -9,15 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.forensics.marks.gamma import gamma_tail, two_key_tail
-from stillwatch.forensics.marks.grams import distinct_grams
+from stillwatch.forensics.marks.grams import distinct_grams, firsts, number
 from stillwatch.forensics.marks.gumbel import GumbelText, read_draws
 from stillwatch.forensics.marks.pairs import TokenText
 from stillwatch.forensics.marks.reading import holm
-from stillwatch.treatments.marks.gumbel import GumbelMark, keyed, noise
+from stillwatch.treatments.marks.gumbel import GumbelMark, at_most, keyed, noise
 from stillwatch.treatments.marks.philox import vocabulary_words
 from stillwatch.treatments.marks.sampling import Sampling, truncated
 from tests.marked_text import VOCAB, an_epoch, innocent, language, order
 
+COLLIDING = [pow(0x9E3779B97F4A7C15, -1, 2**64) * i % 2**63 for i in range(1, 9)]
+"""Numbers whose products with the spread are small, so that they share the first slot (or have the sign bit cut)."""
 DOCUMENTS = st.lists(st.lists(st.integers(0, 5), max_size=12), max_size=5)
 
 
@@ -40,6 +42,50 @@ def test_draw_is_the_greatest_of_logit_and_noise_whatever_is_left_out_of_the_wor
     context = rng.integers(-1, 50, 2)
     every = noise(vocabulary_words(seed, context, vocab).T.ravel()[:vocab])
     assert keyed(logits, context, seed) == int(np.argmax(logits + every))
+
+
+def test_no_noise_exceeds_the_bounds_that_spare_its_logarithm() -> None:
+    for start in range(0, 2**24, 2**20):
+        words = np.arange(start, start + 2**20, dtype=np.uint64) << np.uint64(8)
+        exact, upper = noise(words), at_most(words)
+        assert (upper >= exact).all() and exact.max() < 16.7
+        assert start < 2**23 or (upper - exact <= 0.5).all()
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-3, 1.0, 3.0, 40.0, 1e5])
+def test_draw_from_a_whole_vocabulary_is_the_greatest_of_all(scale: float) -> None:
+    for seed in range(6):
+        rng = np.random.default_rng([seed, int(scale)])
+        logits = ((rng.standard_normal(40_003) - 7.0) * scale).astype(np.float32)
+        # Equal logits far up, where single precision has few numbers, tie often.
+        logits[rng.integers(0, logits.size, 50)] = logits.max()
+        context = rng.integers(-1, 50, 2)
+        every = noise(vocabulary_words(seed, context, logits.size).T.ravel()[: logits.size])
+        assert keyed(logits, context, seed) == int(np.argmax(logits + every))
+
+
+def test_draw_from_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one token"):
+        keyed(np.full(9, -np.inf, np.float32), np.array([1, 2]), 5)
+
+
+@given(
+    codes=st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-2, 2), st.sampled_from(COLLIDING))),
+    more=st.integers(1, 8),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_first_places_are_found_whatever_numbers_share_a_slot(codes: list[int], more: int) -> None:
+    every = np.array(codes * more, np.int64)
+    assert firsts(every).tolist() == np.sort(np.unique(every, return_index=True)[1]).tolist()
+
+
+@given(rows=st.lists(st.tuples(*[st.integers(-1, 2**21) | st.integers(-1, 2)] * 5), min_size=1, max_size=40))
+@settings(max_examples=150, deadline=None)
+def test_rows_have_one_number_exactly_where_they_are_the_same(rows: list[tuple[int, ...]]) -> None:
+    columns = [np.array(column, np.int64) for column in zip(*rows, strict=True)]
+    columns[0] = columns[0] * 2**42
+    codes = number(columns).tolist()
+    assert len(set(codes)) == len(set(rows)) == len(set(zip(codes, rows, strict=True)))
 
 
 def test_over_keys_each_token_keeps_its_chance() -> None:

@@ -73,17 +73,17 @@ def _print_ring(ring: Any, as_json: bool, state: Path) -> None:
         return print_json([{**_plain(epoch), "accounts_marked": len(marked.get(epoch.number, ()))}
                            for epoch in ring.epochs])  # fmt: skip
     rows = [
-        (epoch.number, moment(epoch.made), epoch.scheme, epoch.width, f"{epoch.delta:g}",
+        (epoch.number, moment(epoch.made), epoch.scheme, epoch.width, f"{epoch.delta:g}", f"{epoch.spare:g}",
          "/".join(f"{100 * share:g}" for share in epoch.shares), len(marked.get(epoch.number, ())),
          epoch.commitment)
         for epoch in ring.epochs
     ]  # fmt: skip
-    head = ("epoch", "made", "scheme", "width", "delta", "provider/campaign/account %", "marked", "commitment")
+    head = ("epoch", "made", "scheme", "width", "delta", "spare", "provider/campaign/account %", "marked", "commitment")
     click.echo(as_table(head, rows, "No keys."))
     click.echo(f"Engines need a copy of {ring_path(state)}; nobody else may have one. A commitment may be published.",
                err=True)  # fmt: skip
 
 
 def _plain(epoch: Any) -> dict[str, Any]:
-    names = ("number", "made", "scheme", "width", "shares", "delta", "vocab", "commitment")
+    names = ("number", "made", "scheme", "width", "shares", "delta", "spare", "vocab", "commitment")
     return {name: getattr(epoch, name) for name in names}

@@ -9,7 +9,8 @@ and a keyed draw has to truncate by itself: give `sampling` what `generate` is g
 Cost: 0.1 ms a sequence and step at a vocabulary of 49,152 for green, 1 ms for a keyed draw
 (`python -m bench.marks.peers`).
 Beam search reorders sequences and is not for marks. One processor serves one call of `generate`. Needs torch; imports
-nothing of it before it is called, and nothing of Transformers.
+nothing of it before it is called, and nothing of Transformers. There is no proxy here: an order of `experts` is only
+marked, and counted in `RingFile.missed`.
 """
 
 import math

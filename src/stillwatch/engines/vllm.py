@@ -11,7 +11,8 @@ Green marks add to raw logits, for drafts of speculative decoding too. Keyed dra
 since processors run before vLLM does, leave one token, and are not made for greedy requests or under speculative
 decoding. Where the provider's tier is enough, vLLM's own `--watermark-config` is faster; `Epoch.native_key` reads it.
 Cost: one transfer from the device a step, then 40 microseconds a row for green.
-Left to the gateway: taking `vllm_xargs` and `watermarking` away from clients.
+Left to the gateway: taking `vllm_xargs` and `watermarking` away from clients. There is no proxy here: an order of
+`experts` is only marked, logged once and counted.
 """
 
 import importlib

@@ -136,7 +136,7 @@ def _note(rule: Rule, shadow: bool, approved_by: str) -> str:
     least = f" of at least {rule.min_log_e:.1f} nats" if rule.min_log_e else ""
     ends = f", for {rule.expires_days:g} days" if rule.expires_days else ""
     effect = "shadow: recorded only" if shadow and rule.action != "allow" else "bites"
-    uses = f", with {', '.join(rule.treatments)}" if rule.treatments else ""
+    uses = f" ({', '.join(rule.treatments)})" if rule.treatments else ""
     name = (rule.approved_by or approved_by).strip()
     approved = f", approved by {name}" if rule.lowers_quality and name else ""
     return f"{rule.name}: {rule.action}{uses} {when}{least}{ends}{approved} ({effect})"

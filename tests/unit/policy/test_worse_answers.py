@@ -64,7 +64,7 @@ def test_only_rules_that_bite_owe_words_and_each_sentence_once() -> None:
     assert disclosures(rules, shadow=False) == (facts_of("dose").disclosure, facts_of("privacy").disclosure)
     assert disclosures(rules[2:], shadow=False) == ()
     note = rule_notes(rules, shadow=False)[1]
-    assert "with dose, privacy" in note and "approved by Ada" in note
+    assert "perturb (dose, privacy) once a person confirmed" in note and "approved by Ada" in note
 
 
 def test_config_check_says_who_approved_and_what_is_owed(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`python -m stillwatch.engines.llamacpp`: run a marking server before a llama.cpp server.
 
-In: its address, the file with the keys of marks, perhaps a proxy's. Out: the address it listens on, as the first line of standard
-output. It ends on SIGTERM or SIGINT, and with `--with-parent` when its standard input closes.
+In: its address, the file with the keys of marks, perhaps a proxy's. Out: the address it listens on, as the
+first line of standard output. It ends on SIGTERM or SIGINT, and with `--with-parent` when its standard input closes.
 """
 
 import argparse

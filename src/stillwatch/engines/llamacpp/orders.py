@@ -1,7 +1,8 @@
 """From the order that travels with a request to what chooses the tokens of its answer.
 
 In: the file with the keys of marks, a proxy where the engine has one, and the parsed body. Out: `Followed`, or None
-where there is no good order; and counts of both, with why not. Left to `ringfile`: the keys, which may be rotated at any time.
+where there is no good order; and counts of both, with why not.
+Left to `ringfile`: the keys, which may be rotated at any time.
 """
 
 import logging

@@ -110,9 +110,7 @@ class MarkingServer:
         except (aiohttp.ClientError, ValueError, KeyError):
             return _json(502, wire.problem(502, UNREACHABLE))
         self._orders.counts["marked"] += 1
-        answer = Answer(
-            model=self._model, asked=asked, mark=how.mark, mixture=how.mixture, prompt=prompt, head=head
-        )  # fmt: skip
+        answer = Answer(self._model, asked, how.mark, prompt, head, how.mixture)
         shown = wire.Head(chat=chat, model=self._model.name, build=self._model.build)
         slot = await self._slots.get()
         try:

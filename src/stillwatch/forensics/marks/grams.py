@@ -24,6 +24,7 @@ _SLOTS: Final = 4
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 """Odd; the upper bits of a product with it are spread evenly."""
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Grams:
     """Distinct places; shows sizes only."""

@@ -227,7 +227,7 @@ def _rows(logits: Logits, columns: NDArray[np.intp] | None) -> Logits:
     if over := -logits.size % 4:
         logits = np.concatenate([logits, np.full(over, -np.inf, np.float32)])
     table = logits.reshape(-1, 4)
-    return (table if columns is None else np.take(table, columns, axis=0)).T.ravel()
+    return np.ravel((table if columns is None else np.take(table, columns, axis=0)).T)
 
 
 def _some(ids: NDArray[Any]) -> None:
