@@ -4,7 +4,7 @@ In: a text in tokens, an epoch of scheme `gumbel`, whom the text may have been s
 hypothesis, the same hypotheses as for the green mark.
 Null hypothesis: the text was written without knowledge of the epoch's secret. Each distinct (context, token) then
 scores exponentially, mean 1, independently: the sums are gamma variables, exactly.
-Cost: 0.7 microseconds a token to prepare and score, up to half a second for the random keys of a hypothesis.
+Cost: 0.4 microseconds a token to prepare and score, up to half a second for the random keys of a hypothesis.
 Left to `vllm`: engines' own keys. Left to the caller: the tokeniser of the model that was marked.
 Source: Aaronson 2022; the tiers are ours.
 """

@@ -4,7 +4,7 @@ In: a text in tokens, the engine's key and settings. Out: `Reading`.
 Null hypothesis: the text was written without knowledge of the key. The score of a place, -log(1 - u), is then
 exponential with mean 1, and independent of those of all other distinct places: the sum is a gamma variable, exactly;
 for two keys it is a weighted sum of two (vLLM itself approximates that one by a single gamma variable).
-Cost: 0.7 microseconds a token; up to half a second for the random keys.
+Cost: 0.2 microseconds a token and key; up to half a second for the random keys.
 Left to the caller: the tokeniser of the model that was marked, and Holm over all that is tried.
 Source: vLLM 0.33 `vllm/v1/watermarking` (scores, contexts); tests/golden/vllm_gumbel.json holds its own answers.
 """

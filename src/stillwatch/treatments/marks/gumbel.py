@@ -207,7 +207,8 @@ def at_most(words: NDArray[np.uint64]) -> NDArray[np.float32]:
     """
     held = _SCRATCH.rows(2, words.size)
     np.right_shift(words, np.uint64(8), out=held[0])
-    rest, out = held[1].view(np.float32)[: words.size], held[1].view(np.float32)[words.size :]
+    both: Logits = held[1].view(np.float32)
+    rest, out = both[: words.size], both[words.size :]
     np.copyto(rest, held[0])
     np.subtract(np.float32(2**24), rest, out=rest)
     np.copyto(out, rest.view(np.int32))
@@ -227,7 +228,8 @@ def _rows(logits: Logits, columns: NDArray[np.intp] | None) -> Logits:
     if over := -logits.size % 4:
         logits = np.concatenate([logits, np.full(over, -np.inf, np.float32)])
     table = logits.reshape(-1, 4)
-    return np.ravel((table if columns is None else np.take(table, columns, axis=0)).T)
+    chosen: Logits = table if columns is None else np.take(table, columns, axis=0)
+    return np.ravel(chosen.T)
 
 
 def _some(ids: NDArray[Any]) -> None:
