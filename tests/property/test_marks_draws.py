@@ -14,7 +14,7 @@ from stillwatch.forensics.marks.gumbel import GumbelText, read_draws
 from stillwatch.forensics.marks.pairs import TokenText
 from stillwatch.forensics.marks.reading import holm
 from stillwatch.treatments.marks.gumbel import GumbelMark, at_most, keyed, noise
-from stillwatch.treatments.marks.philox import vocabulary_words
+from stillwatch.treatments.marks.philox import Scratch, vocabulary_words
 from stillwatch.treatments.marks.sampling import Sampling, truncated
 from tests.marked_text import VOCAB, an_epoch, innocent, language, order
 
@@ -47,7 +47,7 @@ def test_draw_is_the_greatest_of_logit_and_noise_whatever_is_left_out_of_the_wor
 def test_no_noise_exceeds_the_bounds_that_spare_its_logarithm() -> None:
     for start in range(0, 2**24, 2**20):
         words = np.arange(start, start + 2**20, dtype=np.uint64) << np.uint64(8)
-        exact, upper = noise(words), at_most(words)
+        exact, upper = noise(words), at_most(words, Scratch())
         assert (upper >= exact).all() and exact.max() < 16.7
         assert start < 2**23 or (upper - exact <= 0.5).all()
 

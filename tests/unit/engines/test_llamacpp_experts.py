@@ -62,7 +62,7 @@ def texts(folder: Path, share: float, *, ring: Ring = RING, proxy: Any = PROXY, 
     return asyncio.run(_within(asked))
 
 
-async def _within(asked: Callable[[], Awaitable[Any]]) -> Any:
+async def _within(asked: Callable[[], Awaitable[tuple[list[str], Any]]]) -> tuple[list[str], Any]:
     return await asyncio.wait_for(asked(), 60)
 
 

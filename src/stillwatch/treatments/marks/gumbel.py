@@ -35,7 +35,6 @@ _MOST: Final = np.float32(16.7)
 """Above all noise that there is: uniforms end at 1 - 2^-24."""
 _SLACK: Final = 1e-3
 """Above all that single precision loses in a bound for noise."""
-_SCRATCH: Final = Scratch()
 
 
 class GumbelMark:
@@ -85,6 +84,7 @@ class GumbelAnswer:
     def __init__(self, mark: GumbelMark) -> None:
         """Start with no tokens."""
         self._mark = mark
+        self._room = Scratch(), Scratch()
         self._known = 0
         self._newest = PAD
         self._last: dict[tuple[int, ...], int] = {}
@@ -108,7 +108,7 @@ class GumbelAnswer:
         draw = self.next_draw(said, rng)
         if draw is None:
             return keyless(logits, rng)
-        return keyed(logits, np.array(draw[0], np.int64), draw[1])
+        return keyed(logits, np.array(draw[0], np.int64), draw[1], self._room)
 
     def next_draw(self, said: Sequence[int], rng: np.random.Generator) -> tuple[tuple[int, ...], int] | None:
         """Return the context and the secret key of the token after `said`; None where it is drawn without one.
@@ -160,20 +160,22 @@ def keyless(logits: Logits, rng: np.random.Generator) -> int:
     return int(ids[np.argmax(logits[ids] + rng.gumbel(size=ids.size))])
 
 
-def keyed(logits: Logits, context: NDArray[np.int64], key: int) -> int:
+def keyed(logits: Logits, context: NDArray[np.int64], key: int, room: tuple[Scratch, Scratch] | None = None) -> int:
     """Return the token that a key draws after a context: the greatest logit plus keyed Gumbel noise.
 
     Args:
         logits: Shape (vocab,), scaled and truncated.
         context: Tokens before, shape (width,), -1 for none.
         key: 64 bits.
+        room: Memory to work in, of this thread; left out, fresh.
 
     Raises:
         ValueError: no token may be drawn.
     """
+    wide, narrow = room if room is not None else (Scratch(), Scratch())
     top = int(np.argmax(logits))
     _some(logits[top : top + 1][logits[top : top + 1] > -np.inf])
-    drawn = Drawn(key, context.tolist())
+    drawn = Drawn(key, context.tolist(), wide)
     best = logits[top] + noise(np.array([drawn.word(top)], np.uint64))[0]
     # Exact: rounding keeps order, so whoever falls short with at least its own noise falls short with its own.
     able = np.zeros(4 * -(-logits.size // 4), np.bool_)
@@ -184,7 +186,7 @@ def keyed(logits: Logits, context: NDArray[np.int64], key: int) -> int:
     columns = np.flatnonzero(chosen) if few else np.arange(chosen.size)
     words = drawn.words(columns.view(np.uint64)).ravel()
     own = _rows(logits, columns if few else None)
-    upper = at_most(words)
+    upper = at_most(words, narrow)
     upper += own
     first = int(np.argmax(upper))
     best = max(best, own[first] + noise(words[first : first + 1])[0])
@@ -194,18 +196,19 @@ def keyed(logits: Logits, context: NDArray[np.int64], key: int) -> int:
     return int((4 * columns[left % columns.size] + left // columns.size).min())
 
 
-def at_most(words: NDArray[np.uint64]) -> NDArray[np.float32]:
+def at_most(words: NDArray[np.uint64], scratch: Scratch) -> NDArray[np.float32]:
     """Return, without a logarithm, bounds that the noise of words never exceeds, and comes near to from 2 on.
 
     -log(-log u) is at most -log(1 - u), and a float's bits read as a number never lie above its logarithm.
 
     Args:
         words: Shape (n,).
+        scratch: Memory to work in.
 
     Returns:
-        Shape (n,), valid until the same thread calls again.
+        Shape (n,), valid until that memory is used again.
     """
-    held = _SCRATCH.rows(2, words.size)
+    held = scratch.rows(2, words.size)
     np.right_shift(words, np.uint64(8), out=held[0])
     both: Logits = held[1].view(np.float32)
     rest, out = both[: words.size], both[words.size :]

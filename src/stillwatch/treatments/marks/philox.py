@@ -10,7 +10,6 @@ Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; vLLM 
 """
 
 import hashlib
-import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -56,7 +55,7 @@ def context_block(key: NDArray[np.uint64], contexts: NDArray[np.int64]) -> Block
     Raises:
         ValueError: the width is out of range.
     """
-    a, b, c, d = _rounds(_contexts(contexts), key & MASK, key >> _SHIFT)
+    a, b, c, d = _rounds(_contexts(contexts), key & MASK, key >> _SHIFT, Scratch())
     return a.copy(), b.copy(), c.copy(), d.copy()
 
 
@@ -71,15 +70,15 @@ def pair_words(key: NDArray[np.uint64], contexts: NDArray[np.int64], tokens: NDA
     Returns:
         Words below 2^32, shape (n,).
     """
-    out = np.empty(tokens.shape, dtype=np.uint64)
+    out, scratch = np.empty(tokens.shape, dtype=np.uint64), Scratch()
     for start in range(0, tokens.size, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         own = key[part] if key.size > 1 else key
         ids = tokens[part].astype(np.uint64)
         ids &= MASK
         low, high = own & MASK, own >> _SHIFT
-        *counter, last = _rounds(_contexts(contexts[part]), low, high)
-        four = _rounds((ids >> np.uint64(2), *counter), low ^ last, high ^ _TOKENS)
+        *counter, last = _rounds(_contexts(contexts[part]), low, high, scratch)
+        four = _rounds((ids >> np.uint64(2), *counter), low ^ last, high ^ _TOKENS, scratch)
         ids &= np.uint64(3)
         out[part] = four[ids.view(np.int64), np.arange(ids.size)]
     return out
@@ -100,29 +99,26 @@ def vocabulary_words(key: int, context: NDArray[np.int64], vocab: int) -> Words:
     return Drawn(key, context.tolist()).words(np.arange((vocab + 3) // 4, dtype=np.uint64)).copy()
 
 
-class Scratch(threading.local):
-    """Working memory, one a thread: at a whole vocabulary fresh pages would cost more than the work in them."""
+class Scratch:
+    """Working memory of one thread: at a whole vocabulary fresh pages would cost more than the work in them."""
 
     def __init__(self) -> None:
         """Hold nothing yet."""
         self._held: Words = np.empty(0, np.uint64)
 
     def rows(self, count: int, n: int) -> Words:
-        """Return memory of shape (count, n), valid until the same thread asks again."""
+        """Return memory of shape (count, n), valid until it is asked for again."""
         if self._held.size < count * n:
             self._held = np.empty(count * n, np.uint64)
         return self._held[: count * n].reshape(count, n)
 
 
-_SCRATCH: Final = Scratch()
-_BLOCKS: Final = Scratch()
-
-
 class Drawn:
     """The words of one context: its own block is made once, in plain numbers. Never shown."""
 
-    def __init__(self, key: int, context: Sequence[int]) -> None:
-        """Take a 64-bit key and the 1 to 4 tokens before, oldest first, `PAD` before the start."""
+    def __init__(self, key: int, context: Sequence[int], scratch: Scratch | None = None) -> None:
+        """Take a 64-bit key, the 1 to 4 tokens before, oldest first, `PAD` before the start, and memory to work in."""
+        self._scratch = scratch if scratch is not None else Scratch()
         width = len(context)
         words = [int(context[i]) & _LOW if i < width else _LOW - i for i in range(WIDEST)]
         own = (words[0] ^ int(_CONTEXTS), words[1] ^ width, words[2], words[3])
@@ -139,7 +135,7 @@ class Drawn:
         The first two rounds know three of four numbers beforehand, so that only half of their work is left.
         """
         b, c, d = self._block[:3]
-        held = _SCRATCH.rows(10, columns.size)
+        held = self._scratch.rows(10, columns.size)
         state, carried = held[4:6], held[6:8]
         first, second = carried[1], carried[0]
         np.multiply(columns, np.uint64(_M0), out=first)
@@ -181,10 +177,10 @@ def _contexts(contexts: NDArray[np.int64]) -> tuple[Words, ...]:
     return tuple(words)
 
 
-def _rounds(counter: tuple[Words, ...], low: Words, high: Words) -> Words:
-    """Return all rounds of blocks, shape (4, n), valid until the next but one call in the same thread."""
+def _rounds(counter: tuple[Words, ...], low: Words, high: Words, scratch: Scratch) -> Words:
+    """Return all rounds of blocks, shape (4, n), valid until the next but one call with the same memory."""
     n = max(*(word.size for word in counter), low.size)
-    held = _BLOCKS.rows(10, n)
+    held = scratch.rows(10, n)
     state, carried = held[4:6], held[6:8]
     state[0], carried[0], state[1], carried[1] = counter
     carried = _rest(state, carried, held[8:], np.stack(np.broadcast_arrays(low, high)), _ROUNDS)
