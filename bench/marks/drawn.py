@@ -1,7 +1,8 @@
 """Draw marked and plain answers from the embedded teacher, and keep their token ids alone.
 
 In: prompts, strengths of the mark or a proxy to mix in, a seed. Out: one `.npz` a strength: tokens
-of every answer, nats under the plain model, seconds a token, which key. Cost: 60 tokens/s on one core. Used by `bench.marks.teacher`.
+of every answer, nats under the plain model, seconds a token, which key.
+Cost: 60 tokens/s on one core. Used by `bench.marks.teacher`.
 """
 
 import time

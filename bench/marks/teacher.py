@@ -146,6 +146,7 @@ def experts_table(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[2:] == ["experts"]:
-        sys.exit(main(Path(sys.argv[1]), experts=True))
-    table(Path(sys.argv[2])) if sys.argv[1] == "table" else main(Path(sys.argv[1]))
+    if sys.argv[1] == "table":
+        table(Path(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]), experts=sys.argv[2:] == ["experts"])

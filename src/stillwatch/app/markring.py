@@ -139,8 +139,8 @@ def mark_warnings(settings: Settings, state: Path) -> tuple[str, ...]:
     current, said = load_ring(state).current, []
     for name, now, kept in (
         ("scheme", settings.mark.scheme, current.scheme), ("width", settings.mark.width, current.width),
-        ("delta", settings.mark.delta, current.delta), ("spare", settings.mark.spare, current.spare), ("shares", settings.mark.shares, current.shares),
-        ("vocabulary", settings.mark.vocabulary, current.vocab),
+        ("delta", settings.mark.delta, current.delta), ("spare", settings.mark.spare, current.spare),
+        ("shares", settings.mark.shares, current.shares), ("vocabulary", settings.mark.vocabulary, current.vocab),
     ):  # fmt: skip
         if now != kept:
             said.append(f"mark.{name} = {now}: epoch {current.number} was made with {kept}, which holds until "

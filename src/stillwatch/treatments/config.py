@@ -33,7 +33,7 @@ class TreatmentConfig:
     """For `privacy`: nats by which log-probabilities of two models may differ at a position (L2); above 0."""
     privacy_vector_reach: float = 0.002
     """For `privacy`: distance (L2) of two models' embeddings, clipped to length 1, or of their scores; above 0."""
-    experts_share: float = 0.3
+    experts_share: float = 0.1
     """For `experts`: weight of the proxy in what the engine draws from; 0 to 1."""
 
     def for_one_of(self, workers: int) -> "TreatmentConfig":

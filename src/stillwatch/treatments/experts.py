@@ -21,7 +21,7 @@ class Experts:
     least: str = "perturb"
     cost: str = (
         "Tokens are drawn from a mixture with a weaker model's preferences: answers are worse, the more so the larger "
-        "`treatments.experts_share`. Measured in bench/RESULTS.md for the toy model alone."
+        "`treatments.experts_share`. Measured on SmolLM2-135M in docs/reference/treatments.md."
     )
 
     def begin(self, occasion: Occasion) -> WatermarkOne | None:
