@@ -13,12 +13,13 @@ import aiohttp
 import numpy as np
 
 from stillwatch.engines.llamacpp.asked import Asked
-from stillwatch.engines.llamacpp.favoured import Favoured, Unmarked
+from stillwatch.engines.llamacpp.favoured import Chooser, Unmarked, chooser
 from stillwatch.engines.llamacpp.generate import Answer
 from stillwatch.engines.llamacpp.model import Model
 from stillwatch.engines.llamacpp.proxy import Mixture
 from stillwatch.lab.teacher import Teacher
 from stillwatch.treatments.marks.green import GreenMark
+from stillwatch.treatments.marks.gumbel import GumbelMark
 from stillwatch.treatments.marks.order import MarkOrder
 from stillwatch.treatments.marks.ring import Epoch
 
@@ -48,6 +49,7 @@ class Draw:
     seed: int = 1
     spare: float = 1.0
     """See `Epoch`."""
+    scheme: str = "green"
     mixture: Mixture | None = None
     first: int = 0
     """Prompts before it are left out."""
@@ -57,19 +59,21 @@ def prompts() -> list[str]:
     return [way.format(subject) for subject in SUBJECTS for way in WAYS]
 
 
-def epoch_of(key: int, delta: float, seed: int = 1, spare: float = 1.0) -> Epoch:
+def epoch_of(key: int, delta: float, seed: int = 1, spare: float = 1.0, scheme: str = "green") -> Epoch:
     """Return one of the epochs of the measurement; its secret is no secret."""
     secret = np.random.default_rng([seed, key]).bytes(32)
+    if scheme == "gumbel":
+        return Epoch(number=1, secret=secret, made=0.0, scheme=scheme, width=2, vocab=49_152)
     return Epoch(number=1, secret=secret, made=0.0, delta=delta or 1.0, spare=spare, vocab=49_152)
 
 
-def mark_of(key: int, one: Draw) -> Favoured | Unmarked:
+def mark_of(key: int, one: Draw) -> Chooser:
     """Return the mark of the account that every answer goes to, under one of the keys."""
-    if not one.delta:
+    if not one.delta and one.scheme == "green":
         return Unmarked()
-    epoch = epoch_of(key, one.delta, one.seed, one.spare)
-    mark = GreenMark(epoch, MarkOrder(epoch=1, account=epoch.tag("account", "acme"), until=1e12))
-    return Favoured(mark)
+    epoch = epoch_of(key, one.delta, one.seed, one.spare, one.scheme)
+    order = MarkOrder(epoch=1, account=epoch.tag("account", "acme"), until=1e12)
+    return chooser(GumbelMark(epoch, order) if one.scheme == "gumbel" else GreenMark(epoch, order))
 
 
 async def draw(teacher: Teacher, draws: list[Draw], folder: Path) -> None:

@@ -80,7 +80,7 @@ def covers(first: Rule, then: Rule) -> bool:
 def _alone(rule: Rule) -> Iterator[str]:
     if rule.action in NEEDS_CONFIRMATION and rule.needs != "confirmed":
         yield (
-            f"orders {rule.action!r} with needs = {rule.needs!r}; nobody is refused or given altered answers "
+            f"orders {rule.action!r} with needs = {rule.needs!r}; nobody is refused or given false numbers "
             'before a person confirmed the verdict. Set needs = "confirmed".'
         )
     if rule.needs == "none":
