@@ -7,6 +7,7 @@
 PYTHON ?= python3
 SEED ?= 1
 PYTEST_ARGS ?=
+JOBS ?= auto
 BENCH_ARGS ?=
 RUN_ARGS ?=
 UPGRADE ?=
@@ -88,8 +89,8 @@ bench: $(DEV) ## detection table, throughput; BENCH_ARGS=...
 
 # ---- tests and checks ----
 
-test: $(DEV) ## run the tests; PYTEST_ARGS="-k name"
-	@$(PY) -m pytest $(PYTEST_ARGS)
+test: $(DEV) ## run the tests, a file on one of up to four cores; PYTEST_ARGS="-k name", JOBS=0 for one after the other
+	@$(PY) -m pytest -n $(JOBS) --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 # requirements/torch.txt pins the CPU build of torch, which has an index of its own, PyTorch's: where pip's settings do
 # not know it, name it in PIP_EXTRA_INDEX_URL. It is built for each Python and platform; one of them is pinned.

@@ -12,8 +12,8 @@ from typing import Final
 from stillwatch.forensics.marks.reading import Reading, log_holm
 
 LEAST_SCORED: Final = 400
-"""Distinct pairs below which a text without a mark says nothing: a mark of strength 1.5 in a small model's answers
-shows at 1e-6 nine times in ten from there on (bench/RESULTS.md)."""
+"""Distinct pairs below which a text without a mark says nothing: a mark of strength 1 in a small model's answers
+shows at 1e-6 nine times in ten from there on, stronger ones sooner (bench/RESULTS.md)."""
 LEAST_SITES: Final = 40
 """The same for the mark in the wording, which says more a site."""
 NO_MARK, MARK, CANNOT_TELL = 0, 1, 3

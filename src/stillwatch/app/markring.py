@@ -96,7 +96,7 @@ def _alone(state: Path) -> Iterator[None]:
 def _settings(config: MarkConfig) -> dict[str, Any]:
     return {
         "scheme": config.scheme, "width": config.width, "shares": config.shares, "delta": config.delta,
-        "spare": config.spare,        "vocab": config.vocabulary, "native_key": config.native_key,
+        "spare": config.spare, "vocab": config.vocabulary, "native_key": config.native_key,
     }  # fmt: skip
 
 

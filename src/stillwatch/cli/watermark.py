@@ -45,7 +45,8 @@ def new_keys(config: Path | None, state: Path, as_json: bool) -> None:
 def rotate_keys(config: Path | None, state: Path, as_json: bool) -> None:
     """Add an epoch with new keys; earlier ones stay, for reading.
 
-    Give engines the new file before: one that does not know an epoch leaves answers unmarked.
+    The gateway uses it within seconds. Give engines the new file at once: one that does not know an epoch leaves
+    answers unmarked, and counts them.
     """
     from stillwatch.app.markring import rotate_ring
     from stillwatch.app.settings import load_settings

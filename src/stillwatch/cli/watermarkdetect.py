@@ -54,7 +54,7 @@ def _print(report: Any) -> None:
     by = f" ({report.tokenizer})" if report.tokenizer else ""
     click.echo(f"{report.texts} texts{tokens}{by}; {report.tried} hypotheses tried.")
     rows = [
-        (line.epoch or "-", line.key, line.who or "-", line.scored, _count(line.hits), _power(line.log_p),
+        (line.epoch or "-", line.key, line.who or "-", line.scored, _count(line.hits), _power(line.log_p) if line.fits else "-",
          _power(line.log_p_adjusted), f"{line.dummy_mean:+.2f}/{line.dummy_sd:.2f}" if line.fits else "misfit")
         for line in report.lines
     ]  # fmt: skip
@@ -74,4 +74,4 @@ def _power(log_p: float) -> str:
 def _plain(line: Any) -> dict[str, Any]:
     ten = math.log(10.0)
     kept = {name: value for name, value in asdict(line).items() if not name.startswith("log_p")}
-    return {**kept, "log10_p": line.log_p / ten, "log10_p_adjusted": line.log_p_adjusted / ten}
+    return {**kept, "log10_p": line.log_p / ten if line.fits else None, "log10_p_adjusted": line.log_p_adjusted / ten}

@@ -16,7 +16,8 @@ from stillwatch.terms.action import Action, Standing, Subject
 
 _STATE: Final = {"refuse": "refused", "challenge": "challenged"}
 _QUIET: Final = frozenset(["allow", "mark"])
-"""Actions that change nothing that the account can do; it stays in good standing."""
+"""Actions that change nothing that the account can do; it stays in good standing. So it does where a perturb rule only
+plants canaries: who is told of them alone is told how to be rid of them."""
 _EFFECT: Final = {
     "slow": "Requests are answered more slowly, and the rate limits are lower.",
     "challenge": "Requests are not answered until the account has been verified.",
@@ -62,7 +63,7 @@ def standing_of(subject: Subject, config: PolicyConfig, now: float, key: bytes) 
         key: Secret of appeal ids.
     """
     _, worst = severest(subject, config, now)
-    if not worst.bites or worst.kind in _QUIET:
+    if not worst.bites or worst.kind in _QUIET or (worst.kind == "perturb" and not effect_of(worst)):
         return Standing(state="good", reason="none")
     return told(subject.account, worst, key)
 

@@ -78,9 +78,12 @@ def test_keys_and_tags_differ_by_kind_name_and_epoch() -> None:
     assert len(keys) == 2 * (1 + 3 * 2) and len(tags) == 8 and {len(tag) for tag in tags} == {16}
 
 
-def test_commitment_binds_the_secret_alone() -> None:
+def test_commitment_binds_secret_and_settings() -> None:
     epoch = a_ring().epoch(1)
-    assert epoch.commitment == replace(epoch, delta=2.0).commitment != a_ring().current.commitment
+    others = [replace(epoch, delta=epoch.delta + 0.5), replace(epoch, spare=0.5), replace(epoch, width=3 - epoch.width),
+              replace(epoch, shares=(1.0, 0.0, 0.0)), replace(epoch, number=7), a_ring().current]  # fmt: skip
+    assert len({epoch.commitment, *(other.commitment for other in others)}) == 1 + len(others)
+    assert epoch.commitment == replace(epoch, made=9.0).commitment
     assert len(epoch.commitment) == 64
 
 

@@ -1,4 +1,4 @@
-"""Settings of the mark in the wording of answers, section `[mark]`; frozen and checked when built.
+"""Settings of the mark in the choice of tokens, section `[mark]`; frozen and checked when built.
 
 They are used when an epoch is made (`stillwatch watermark keys new`, `rotate`) and stay with it, so that what was
 marked can be read after they changed. `order_seconds` and `endpoints` hold for the running gateway.

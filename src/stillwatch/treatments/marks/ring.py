@@ -97,8 +97,14 @@ class Epoch:
 
     @property
     def commitment(self) -> str:
-        """SHA-256 in hex that binds the provider to this secret and shows nothing of it; may be published."""
-        return hashlib.sha256(b"stillwatch mark epoch\0" + self.secret).hexdigest()
+        """SHA-256 in hex that binds the provider to this secret and these settings and shows nothing of the secret.
+
+        May be published: who tries other widths or shares on a suspect later cannot say that they were those in use.
+        """
+        settings = {name: getattr(self, name) for name in sorted(self.__slots__) if name not in ("secret", "made")}
+        return hashlib.sha256(
+            b"stillwatch mark epoch\0" + self.secret + json.dumps(settings, sort_keys=True).encode()
+        ).hexdigest()
 
     def tag(self, kind: str, name: str) -> bytes:
         """Return the 16-byte pseudonym of an account or a campaign in this epoch: all that an engine sees of it.
