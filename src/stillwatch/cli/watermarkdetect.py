@@ -55,7 +55,8 @@ def _print(report: Any) -> None:
     click.echo(f"{report.texts} texts{tokens}{by}; {report.tried} hypotheses tried.")
     rows = [
         (line.epoch or "-", line.key, line.who or "-", line.scored, _count(line.hits),
-         _power(line.log_p) if line.fits else "-", _power(line.log_p_adjusted), f"{line.dummy_mean:+.2f}/{line.dummy_sd:.2f}" if line.fits else "misfit")
+         _power(line.log_p) if line.fits else "-", _power(line.log_p_adjusted),
+         f"{line.dummy_mean:+.2f}/{line.dummy_sd:.2f}" if line.fits else "misfit")
         for line in report.lines
     ]  # fmt: skip
     head = ("epoch", "key", "whose", "scored", "hits", "log10 p", "after Holm", "random keys")
