@@ -17,8 +17,8 @@ from stillwatch.terms.verdict import Campaign
 
 DECIDES_SCAN = "A person decides. Nothing was blocked, slowed or changed, and no account was told."
 DECIDES_LIVE = (
-    "A person decides. This page was written when traffic was judged; what people decided since, and what policy does,"
-    " `stillwatch status` and `stillwatch decide list` tell."
+    "A person decides. This page was written when traffic was judged: for what people decided since, and what policy"
+    " does, run stillwatch decide list and stillwatch status."
 )
 NEXT_FOUND = (
     "Read each campaign's best honest explanation first, and ask whether you know of a reason for it:"
