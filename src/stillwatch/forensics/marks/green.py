@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from stillwatch.forensics.marks.calibrate import DUMMIES, Chance
+from stillwatch.forensics.marks.hypotheses import hypotheses
 from stillwatch.forensics.marks.pairs import TokenText, distinct_pairs
 from stillwatch.forensics.marks.reading import Reading
 from stillwatch.forensics.marks.words import Words
@@ -25,9 +26,7 @@ from stillwatch.terms.errors import StillwatchError
 from stillwatch.treatments.marks.green import GAMMA
 from stillwatch.treatments.marks.prf import ContextTable
 from stillwatch.treatments.marks.ring import Epoch
-from stillwatch.treatments.marks.tiers import ACCOUNT, CAMPAIGN, PROVIDER, TierKeys, keys_for, tiers_of
-
-EVERY = (PROVIDER, CAMPAIGN, ACCOUNT)
+from stillwatch.treatments.marks.tiers import ACCOUNT, CAMPAIGN, PROVIDER, TierKeys, tiers_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,17 +99,7 @@ def read_owner(
         have been served, and each has its reading; hand all to `holm`.
     """
     chance = Chance.of(text.words, rng, dummies)
-    nobody, own = keys_for(text.epoch), keys_for(text.epoch, account)
-    tries: list[tuple[str, TierKeys, tuple[int, ...]]] = [("provider", nobody, (PROVIDER,))]
-    if not account and not campaign:
-        tries += [("provider, every context", nobody, EVERY)]
-    if campaign:
-        with_campaign = keys_for(text.epoch, account, campaign)
-        tries += [("campaign", with_campaign, (CAMPAIGN,))]
-        tries += [("all tiers", with_campaign, EVERY if account else (PROVIDER, CAMPAIGN))]
-    if account:
-        tries += [("account", own, (ACCOUNT,)), ("account, campaign contexts too", own, (CAMPAIGN, ACCOUNT))]
-        tries += [("all tiers, no campaign", own, EVERY)]
+    tries = hypotheses(text.epoch, account, campaign, nobody=True)
     hits = {keys: text.hits(keys) for _, keys, _ in tries}
     return tuple(_reading(name, text.scored, hits[keys], tiers, chance) for name, keys, tiers in tries)
 

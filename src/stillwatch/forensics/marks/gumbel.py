@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stillwatch.forensics.marks.assessed import assessed
 from stillwatch.forensics.marks.calibrate import DUMMIES
 from stillwatch.forensics.marks.grams import Grams, distinct_grams
+from stillwatch.forensics.marks.hypotheses import Hypothesis, hypotheses
 from stillwatch.forensics.marks.pairs import TokenText
 from stillwatch.forensics.marks.reading import Reading
 from stillwatch.forensics.marks.vllm import chance_scores, standard, summed
@@ -25,9 +26,7 @@ from stillwatch.terms.errors import StillwatchError
 from stillwatch.treatments.marks.gumbel import draw_key, mixing, pair_of_keys
 from stillwatch.treatments.marks.prf import ContextTable
 from stillwatch.treatments.marks.ring import Epoch
-from stillwatch.treatments.marks.tiers import ACCOUNT, CAMPAIGN, PROVIDER, TierKeys, keys_for, tiers_of
-
-EVERY = (PROVIDER, CAMPAIGN, ACCOUNT)
+from stillwatch.treatments.marks.tiers import PROVIDER, TierKeys, tiers_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,23 +97,14 @@ def read_draws(
     Returns:
         One reading a hypothesis, `provider` first; hand all to `holm`.
     """
-    epoch = text.epoch
-    tries: list[tuple[str, TierKeys, tuple[int, ...]]] = [("provider", keys_for(epoch), (PROVIDER,))]
-    if not account and not campaign and epoch.shares[PROVIDER] < 1.0:
-        tries += [("provider, every context", keys_for(epoch), EVERY)]
-    if campaign:
-        owners = keys_for(epoch, account, campaign)
-        tries += [("campaign", owners, (CAMPAIGN,)), ("all tiers", owners, EVERY if account else (PROVIDER, CAMPAIGN))]
-    if account:
-        own = keys_for(epoch, account)
-        tries += [("account", own, (ACCOUNT,)), ("account, campaign contexts too", own, (CAMPAIGN, ACCOUNT))]
-        tries += [("all tiers, no campaign", own, EVERY)]
+    shared = text.epoch.shares[PROVIDER] < 1.0
+    tries = hypotheses(text.epoch, account, campaign, nobody=shared)
     chances: dict[tuple[int, ...], FloatArray] = {}
     return tuple(_reading(text, one, chances, rng, dummies) for one in tries)
 
 
 def _reading(
-    text: GumbelText, hypothesis: tuple[str, TierKeys, tuple[int, ...]], chances: dict[tuple[int, ...], FloatArray],
+    text: GumbelText, hypothesis: Hypothesis, chances: dict[tuple[int, ...], FloatArray],
     rng: np.random.Generator, dummies: int,
 ) -> Reading:  # fmt: skip
     name, owners, tiers = hypothesis

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.forensics.marks.calibrate import DUMMIES, Chance, random_keys
+from stillwatch.forensics.marks.hypotheses import EVERY, hypotheses
 from stillwatch.forensics.marks.reading import Reading, log_holm
 from stillwatch.stats.arrays import FloatArray, IntArray
 from stillwatch.stats.exact import binomial_tail
 from stillwatch.treatments.marks.prf import U64, mix64, seeds
 from stillwatch.treatments.marks.ring import Epoch, TierKey
-from stillwatch.treatments.marks.tiers import ACCOUNT, CAMPAIGN, PROVIDER, TierKeys, keys_for, tiers_of
+from stillwatch.treatments.marks.tiers import ACCOUNT, CAMPAIGN, TierKeys, tiers_of
 from stillwatch.treatments.surfaces.choice import site_digest, site_key
 from stillwatch.treatments.surfaces.front import WIDTH
 from stillwatch.treatments.surfaces.sites import sites_of
@@ -30,7 +31,6 @@ SCHEME: Final = "surface"
 _HALF: Final = 0.5
 _TILE: Final = 1 << 20
 _TOP: Final = np.uint64(63)
-EVERY: Final = (PROVIDER, CAMPAIGN, ACCOUNT)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,15 +107,7 @@ def read_surface(
         One reading a hypothesis, `provider` first; hand all to `reading.holm`.
     """
     chance = text.chance(rng, dummies)
-    nobody, own = keys_for(text.epoch), keys_for(text.epoch, account)
-    tries: list[tuple[str, TierKeys, tuple[int, ...]]] = [("provider", nobody, (PROVIDER,))]
-    if campaign:
-        with_campaign = keys_for(text.epoch, account, campaign)
-        tries += [("campaign", with_campaign, (CAMPAIGN,))]
-        tries += [("all tiers", with_campaign, EVERY if account else (PROVIDER, CAMPAIGN))]
-    if account:
-        tries += [("account", own, (ACCOUNT,)), ("account, campaign contexts too", own, (CAMPAIGN, ACCOUNT))]
-        tries += [("all tiers, no campaign", own, EVERY)]
+    tries = hypotheses(text.epoch, account, campaign, nobody=False)
     return tuple(_reading(text, name, text.hits(keys), tiers, chance) for name, keys, tiers in tries)
 
 
