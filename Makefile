@@ -134,6 +134,7 @@ lock: $(MADE) ## resolve requirements/*.txt again; UPGRADE=--upgrade takes newer
 	@$(UV) $(UPGRADE) --no-deps --group teacher-file -o requirements/teacher-file.txt
 	@$(UV) $(UPGRADE) --group lock -o requirements/lock.txt
 	@$(UV) $(UPGRADE) --group litellm -o requirements/litellm.txt
+	@$(UV) $(UPGRADE) --group peers -o requirements/peers.txt
 	@UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV_TORCH) $(UPGRADE) pyproject.toml --group torch -c requirements/run.txt \
 		-o requirements/torch.txt
 

@@ -178,6 +178,26 @@ def test_every_measure_ends_by_the_date_that_was_told(config: PolicyConfig, subj
         assert decide(subject, config, first.expires + days * DAY).rule != first.rule
 
 
+def test_a_verdict_that_outlasts_its_confirmation_is_told_with_the_later_end() -> None:
+    rule = Rule(name="mark", action="mark", expires_days=10.0)
+    held = Held(
+        account="a",
+        campaign=None,
+        accused=True,
+        since=0.0,
+        effective=NOW - 10 * DAY + 2.0,
+        expires=NOW + 9 * DAY,
+        log_e=9.0,
+    )
+    subject = Subject(
+        account="a", held=held, decided="confirm", decided_at=NOW - 10 * DAY + 1.0, decision_expires=NOW + 1.0
+    )  # fmt: skip
+    config = PolicyConfig(rules=(rule,))
+    assert decide(subject, config, NOW).expires == NOW + 2.0
+    assert decide(subject, config, NOW + 1.5).rule == "mark", "the verdict still stands when the decision is over"
+    assert decide(subject, config, NOW + 2.0) == ALLOW
+
+
 @given(configs(), subjects())
 @settings(max_examples=150)
 def test_country_changes_nothing_but_rules_by_country(config: PolicyConfig, subject: Subject) -> None:

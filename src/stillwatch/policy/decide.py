@@ -12,7 +12,7 @@ from stillwatch.policy.check import reaches_workloads
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.rule import Rule
 from stillwatch.policy.step_up import least_ask
-from stillwatch.terms.action import ACTIONS, ALLOW, Action, Subject
+from stillwatch.terms.action import ACTIONS, ALLOW, Action, Held, Subject
 
 DAY: Final = 86_400.0
 
@@ -57,7 +57,7 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
     for rule in config.rules:
         if ground.kind not in _SUFFICES[rule.needs] or (apart and not reaches_workloads(rule)):
             continue
-        if rule.is_for(subject) and _strong_enough(rule, subject) and now < _ends(rule, ground):
+        if rule.is_for(subject) and _strong_enough(rule, subject) and now < _ends(rule, ground, subject.held):
             ask = _ask(rule, subject)
             if rule.action != "challenge" or ask:
                 return _order(rule, subject, ground, config.in_shadow(rule), ask)
@@ -96,11 +96,20 @@ def _strong_enough(rule: Rule, subject: Subject) -> bool:
     return rule.min_log_e <= 0.0 or (subject.held is not None and subject.held.log_e >= rule.min_log_e)
 
 
-def _ends(rule: Rule, ground: Ground) -> float:
-    """Return when the rule stops for this ground. A verdict's own lapse is no part: it would tell of new evidence."""
+def _ends(rule: Rule, ground: Ground, held: Held | None) -> float:
+    """Return when the rule stops at the latest. A verdict's own lapse is no part: it would tell of new evidence.
+
+    A rule that a verdict is enough for can outlast a person's confirmation, so the later of both ends counts:
+    what an account is told is then never too early.
+    """
     until = float("inf") if rule.until is None else rule.until
-    lasts = ground.since + rule.expires_days * DAY
-    return until if rule.needs == "none" else min(until, lasts, ground.expires)
+    if rule.needs == "none":
+        return until
+    lasts = rule.expires_days * DAY
+    ends = min(ground.since + lasts, ground.expires)
+    if rule.needs == "verdict" and held is not None and held.accused:
+        ends = max(ends, held.effective + lasts)
+    return min(until, ends)
 
 
 def _ask(rule: Rule, subject: Subject) -> str:
@@ -120,7 +129,7 @@ def _order(rule: Rule, subject: Subject, ground: Ground, shadow: bool, ask: str)
         shadow=shadow,
         reason=_reason(rule, subject),
         since=0.0 if rule.needs == "none" else ground.since,
-        expires=_ends(rule, ground),
+        expires=_ends(rule, ground, subject.held),
         delay_seconds=rule.delay_seconds,
         rate_share=rule.rate_share,
         ask=ask,
