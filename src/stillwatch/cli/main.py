@@ -7,6 +7,7 @@ import click
 from stillwatch import __version__
 from stillwatch.cli.accounts import accounts
 from stillwatch.cli.appeal import appeal
+from stillwatch.cli.attribute import attribute
 from stillwatch.cli.backup import backup, restore
 from stillwatch.cli.calibrate import calibrate
 from stillwatch.cli.canary import canary
@@ -51,6 +52,6 @@ def main() -> None:
 
 for command in (
     serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, notary,
-    status, config, backup, restore, lab, run, demo,
+    attribute, status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)
