@@ -17,6 +17,7 @@ from stillwatch.cli.explain import explain
 from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
 from stillwatch.cli.logs import logs
+from stillwatch.cli.notary import notary
 from stillwatch.cli.run import run
 from stillwatch.cli.scan import scan
 from stillwatch.cli.serve import serve
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 for command in (
-    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, status,
-    config, backup, restore, lab, run, demo,
+    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, notary,
+    status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)
