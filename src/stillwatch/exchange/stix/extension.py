@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from stillwatch.terms.coalition import TOKEN_BYTES, TOKEN_KINDS
+from stillwatch.terms.coalition import LEAST_CROWD, TOKEN_BYTES, TOKEN_KINDS
 
 ID: Final = "extension-definition--7c1f0b52-5f0e-4e2c-9d1b-2f6b1d7f6a10"
 SCHEMA_URL: Final = "docs/reference/coalition-v1.schema.json"
@@ -17,8 +17,6 @@ VERSION: Final = "1.0.0"
 CREATED: Final = "2026-11-30T00:00:00.000Z"
 AUTHOR: Final = "identity--5a1d9f0e-7f3f-4a63-8a8c-0a2f5f6f3c11"
 """Identity of the project, which publishes the extension."""
-SMALLEST_CROWD: Final = 20
-"""Fewest flagged accounts that share a value before it may be published, where people who did nothing may share it."""
 FAMILIES: Final = ("client", "content", "network", "payment", "timing", "work")
 PROPERTIES: Final[Mapping[str, Mapping[str, Any]]] = {
     "campaign": {
@@ -32,7 +30,7 @@ PROPERTIES: Final[Mapping[str, Mapping[str, Any]]] = {
         "epoch": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
         "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "size": {"type": "integer", "minimum": TOKEN_BYTES, "multipleOf": TOKEN_BYTES},
-        "at_least_accounts": {"type": "integer", "minimum": SMALLEST_CROWD},
+        "at_least_accounts": {"type": "integer", "minimum": LEAST_CROWD},
     },
     "identity": {"verified": {"type": "boolean"}},
     "sighting": {"own_evidence": {"type": "boolean"}},

@@ -21,6 +21,7 @@ from stillwatch.exchange.stix import atlas, extension, tlp
 from stillwatch.exchange.stix.networks import network_pattern
 from stillwatch.exchange.stix.stamps import micros, milli_stamp
 from stillwatch.exchange.stix.tokensets import digest_of, pack
+from stillwatch.terms.coalition import CROWD_KINDS, LEAST_CROWD
 from stillwatch.terms.errors import StillwatchError
 
 DAY: Final = 86_400.0
@@ -219,8 +220,8 @@ def _campaign(build: _Build, told: Confirmed) -> dict[str, Any]:
 def _token_indicator(build: _Build, told: Confirmed, of: tuple[str, str], digest: str, size: int) -> dict[str, Any]:
     kind, epoch = of
     more: dict[str, Any] = {"token_kind": kind, "epoch": epoch, "digest": digest, "size": size}
-    if kind in ("template", "address"):
-        more["at_least_accounts"] = extension.SMALLEST_CROWD
+    if kind in CROWD_KINDS:
+        more["at_least_accounts"] = LEAST_CROWD
     return {
         "id": build.author.id_of("indicator", told.subject, kind, epoch), "name": _KIND_NAMES[kind],
         "indicator_types": ["malicious-activity"], "pattern_type": PATTERN_TYPE,
@@ -236,7 +237,7 @@ def _network(build: _Build, told: Confirmed, campaign: str, network: str) -> Non
     indicator = {
         "id": build.author.id_of("indicator", told.subject, "network", network), "name": "Public network",
         "indicator_types": ["anonymization"], "pattern_type": "stix", "pattern": pattern, **_validity(build, told),
-        "extensions": _extended(at_least_accounts=extension.SMALLEST_CROWD),
+        "extensions": _extended(at_least_accounts=LEAST_CROWD),
     }  # fmt: skip
     build.put("indicator", indicator)
     build.relate(campaign, "uses", place)

@@ -14,6 +14,7 @@ from stix2.exceptions import STIXError
 from stillwatch.exchange.stix import atlas, extension, lint, tlp
 from stillwatch.exchange.stix.stamps import micros, of_seconds
 from stillwatch.exchange.taxii.objects import Item
+from stillwatch.terms.coalition import CROWD_KINDS, LEAST_CROWD
 
 TYPES: Final = frozenset(["campaign", "indicator", "infrastructure", "sighting", "opinion", "relationship"])
 MOST_DAYS: Final = 90.0
@@ -88,11 +89,11 @@ def _indicator(plain: Mapping[str, Any], item: Item) -> str:
         missing = {"token_kind", "epoch", "digest", "size"} - set(own)
         if missing:
             return f"An indicator of tokens must state {', '.join(sorted(missing))}."
-        crowd = own["token_kind"] in ("template", "address")
+        crowd = own["token_kind"] in CROWD_KINDS
     elif plain.get("pattern_type") == "stix":
         crowd = True
     else:
         return "Its pattern_type must be oprf-token or stix."
     if crowd and "at_least_accounts" not in own:
-        return f"What others may share must be seen on {extension.SMALLEST_CROWD} accounts: state at_least_accounts."
+        return f"What others may share must be seen on {LEAST_CROWD} accounts: state at_least_accounts."
     return ""
