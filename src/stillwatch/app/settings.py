@@ -16,6 +16,7 @@ from stillwatch.detect.config import DetectConfig
 from stillwatch.terms.errors import StillwatchError
 
 if TYPE_CHECKING:
+    from stillwatch.app.matchconfig import MatchConfig
     from stillwatch.app.serveconfig import ServeConfig
     from stillwatch.app.vaultconfig import VaultConfig
     from stillwatch.app.watchconfig import WatchConfig
@@ -106,6 +107,12 @@ class Settings:
     def vault(self) -> "VaultConfig":
         """Table `[vault]`: the one place where text may be kept."""
         found: VaultConfig = self._of("vault")
+        return found
+
+    @property
+    def matching(self) -> "MatchConfig":
+        """Table `[matching]`: tokens through two notaries, and what other providers' warnings come to."""
+        found: MatchConfig = self._of("matching")
         return found
 
     def _of(self, name: str) -> Any:

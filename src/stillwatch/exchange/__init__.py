@@ -1,1 +1,1 @@
-"""Exchange: what providers tell one another, and the notaries that let them match without showing."""
+"""What providers exchange: warnings as STIX, carried by TAXII, and the notaries that blind values."""

@@ -187,7 +187,7 @@ def test_each_rule_says_in_one_line_whether_it_bites_and_when_it_ends() -> None:
     assert len(notes) == len(RULES)
     for rule, note in zip(RULES, notes, strict=True):
         assert note.startswith(f"{rule.name}: {rule.action} ") and f"for {rule.expires_days:g} days" in note
-        assert ("shadow: recorded only" in note) == (rule.shadow is None)
+        assert ("shadow: recorded only" in note) == (rule.shadow is not False)
 
 
 def test_the_example_in_the_reference_is_a_policy_that_may_be_in_force() -> None:
