@@ -1,17 +1,18 @@
 """The hub of a coalition: opened, and served until told to stop.
 
-In: settings, a state folder. Out: a TAXII 2.1 server. Its secrets come from the folder's master key and are kept nowhere:
-one under which members' keys are hashed, one under which cursors are signed. A new hub has one API root, `coalition`, with
-one collection, `warnings`.
+In: settings, a state folder. Out: a TAXII 2.1 server. Its secrets come from the folder's master key and are kept
+nowhere: one under which members' keys are hashed, one under which cursors are signed. A new hub has one API root,
+`coalition`, with one collection, `warnings`.
 Left to `exchange.taxii.server`: answering. Left to `coalitionmembers`: who may come in.
 """
 
+import signal
 import socket
 import ssl
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -81,7 +82,7 @@ def serve_hub(config: HubConfig, state: Path, *, as_json: bool = False) -> None:
     hub = open_hub(config, state)
     door = Doorkeeper(hub.register, member_secret(state), per_minute=config.requests_per_minute,
                       need_certificate=config.need_certificate)  # fmt: skip
-    app = Server(hub, door, base=config.public_url).application()
+    app = Server(hub, door, base=config.public_url, tell=notices.say).application()
     stop = threading.Event()
     with hub.file, _bound(config) as listener:
         settings = uvicorn.Config(
@@ -96,6 +97,8 @@ def serve_hub(config: HubConfig, state: Path, *, as_json: bool = False) -> None:
                     client_certificates=_wanted(config))  # fmt: skip
         if not config.certificate and host not in ("127.0.0.1", "::1"):
             notices.say("no TLS: keys cross the network in clear unless a proxy in front adds it")
+        for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them once more when it has stopped
+            signal.signal(number, lambda *_: None)
         try:
             uvicorn.Server(settings).run(sockets=[listener])
         finally:
@@ -118,7 +121,7 @@ def _bound(config: HubConfig) -> socket.socket:
         ) from None
 
 
-def _tls(config: HubConfig) -> dict[str, object]:
+def _tls(config: HubConfig) -> dict[str, Any]:
     if not config.certificate:
         return {}
     wants = ssl.CERT_REQUIRED if config.need_certificate else ssl.CERT_OPTIONAL if config.client_ca else ssl.CERT_NONE

@@ -1,8 +1,8 @@
 """Values of a campaign's accounts that are already tokens, or public networks, from a file of JSON lines.
 
-In: lines such as `{"account": "a", "kind": "payment", "epoch": "12-ab", "token": "9f..."}` or `{"account": "a", "kind":
-"network", "value": "AS64500"}`. Out: holdings by epoch, and networks with the accounts behind them. A value in clear of any
-other kind is refused: it would have to go through the notaries. No message repeats a value.
+In: lines such as `{"account": "a", "kind": "payment", "epoch": "12-ab", "token": "9f..."}` or `{"account": "a",
+"kind": "network", "value": "AS64500"}`. Out: holdings by epoch, and networks with the accounts behind them. A value
+in clear of any other kind is refused: it would have to go through the notaries. No message repeats a value.
 """
 
 import json
@@ -61,5 +61,7 @@ def _holding(value: dict[str, Any], where: str) -> Holding:
     except ValueError:
         token = b""
     if len(token) != TOKEN_BYTES:
-        raise StillwatchError(f"{where}: token must be {2 * TOKEN_BYTES} hex digits; values in clear go through the notaries.")
+        raise StillwatchError(
+            f"{where}: token must be {2 * TOKEN_BYTES} hex digits; values in clear go through the notaries."
+        )
     return Holding(account=value["account"], kind=value["kind"], token=token)

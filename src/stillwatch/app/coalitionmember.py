@@ -1,7 +1,7 @@
 """A member's side of a coalition, from settings and the state folder: its voice, its file, its way to the hub.
 
-In: section `[coalition]`, the environment. Out: `Author`, `Received`, `Reach`. No key is printed. The secret that ids are
-drawn under comes from the folder's master key.
+In: section `[coalition]`, the environment. Out: `Author`, `Received`, `Reach`. No key is printed. The secret that
+ids are drawn under comes from the folder's master key.
 """
 
 import os
@@ -48,9 +48,13 @@ def reach_of(config: CoalitionConfig) -> Reach:
         StillwatchError: no hub is named, or a key or certificate cannot be read.
     """
     if not config.url:
-        raise StillwatchError("coalition.url is empty: must be the hub's address, under [coalition] of the settings file.")
+        raise StillwatchError(
+            "coalition.url is empty: must be the hub's address, under [coalition] of the settings file."
+        )
     if config.url.startswith("http://") and not _here(config.url):
-        raise StillwatchError("coalition.url: must begin with https, so that the key does not cross the network in clear.")
+        raise StillwatchError(
+            "coalition.url: must begin with https, so that the key does not cross the network in clear."
+        )
     return Reach(url=config.url, key=_key(config), tls=_tls(config))
 
 

@@ -1,7 +1,9 @@
 """Members of a coalition, at its hub: added, listed, revoked.
 
-In: the hub, a name, the time. Out: records, and a raw key once. A key holds 256 random bits and is kept as a keyed hash.
-Left to `exchange.taxii.members`: keeping. Left to a person: verifying an organisation, which is said in words and counts.
+In: the hub, a name, the time. Out: records, and a raw key once. A key holds 256 random bits and is kept as a keyed
+hash.
+Left to `exchange.taxii.members`: keeping. Left to a person: verifying an organisation, which is said in words and
+counts.
 """
 
 import hashlib

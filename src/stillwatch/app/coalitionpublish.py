@@ -1,8 +1,8 @@
 """Publish a campaign that a person confirmed: what may be told is chosen here, written, checked, sent.
 
-In: the control file's decisions, tokens of accounts, settings, the time. Out: what was told. Nothing is told without a
-decision in force that confirms a verdict, nothing of accounts that it does not hold for, and of what honest people may
-share nothing that fewer than 20 of its accounts do. The reason that the person gave is not told.
+In: the control file's decisions, tokens of accounts, settings, the time. Out: what was told. Nothing is told without
+a decision in force that confirms a verdict, nothing of accounts that it does not hold for, and of what honest people
+may share nothing that fewer than 20 of its accounts do. The reason that the person gave is not told.
 Left to `policy.publish`: which tokens are a campaign's own. Left to `exchange.stix`: words and form.
 """
 
@@ -67,17 +67,19 @@ def confirmed_decision(book: Book, subject: str, now: float) -> tuple[Decision, 
     last = found[-1] if found else None
     if last is None or last.verb != "confirm" or last.expires <= now:
         raise StillwatchError(
-            f"publish {subject}: no person's confirmation of it is in force; only confirmed verdicts are told to others. "
+            f"publish {subject}: no person's confirmation of it is in force, and only confirmed verdicts are told. "
             f"See `stillwatch decide list`."
         )
     if not last.receipt:
         raise StillwatchError(
-            f"publish {subject}: it was confirmed without a verdict (--without-verdict); there is no evidence to tell of."
+            f"publish {subject}: it was confirmed without a verdict, so there is no evidence to tell of."
         )
     force = in_force(book.decisions(), now)
     accounts = tuple(a for a in last.accounts if a in force and force[a].verb == "confirm")
     if not accounts:
-        raise StillwatchError(f"publish {subject}: every account of it was dismissed or released since; nothing is told.")
+        raise StillwatchError(
+            f"publish {subject}: every account of it was dismissed or released since; nothing is told."
+        )
     return last, accounts
 
 
@@ -109,7 +111,9 @@ class Publisher:
         check_text("--by", ask.by, at_most=100, needed=True)
         decision, accounts = confirmed_decision(book, ask.subject, now)
         joined, networks = tokens(accounts), chosen_networks(items, accounts)
-        sets = {of: [held[i : i + TOKEN_BYTES] for i in range(0, len(held), TOKEN_BYTES)] for of, held in joined.items()}
+        sets = {
+            of: [held[i : i + TOKEN_BYTES] for i in range(0, len(held), TOKEN_BYTES)] for of, held in joined.items()
+        }
         if not sets and not networks:
             raise StillwatchError(
                 f"publish {ask.subject}: nothing of it may be told: no token is its own, and no network is shared by "
@@ -147,7 +151,8 @@ class Publisher:
         if refused:
             first = refused[0] if isinstance(refused[0], dict) else {}
             raise StillwatchError(
-                f"hub: took {status.get('success_count')} of {status.get('total_count')} objects; the first that it did "
+                f"hub: took {status.get('success_count')} of {status.get('total_count')} objects; the first that it "
+                "did "
                 f"not take is {first.get('id')}: {first.get('message')}"
             )
 

@@ -1,7 +1,7 @@
 """Pull what members tell: read on from where the last reading ended, fetch token sets, forget what was withdrawn.
 
-In: settings, the member's file, the time. Out: counts. Each page is kept with its place in one change, so a reading that
-was cut off goes on where it was. Left to `exchange.taxii.received`: what stands now.
+In: settings, the member's file, the time. Out: counts. Each page is kept with its place in one change, so a reading
+that was cut off goes on where it was. Left to `exchange.taxii.received`: what stands now.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,8 @@ async def pull(config: CoalitionConfig, reach: Reach, received: Received, now: f
                 sets += 1
     every = received.all()
     return Pulled(
-        pages=pages, objects=objects, sets=sets, gone=gone, in_force=sum(a.in_force(now) and bool(a.tokens) for a in every),
+        pages=pages, objects=objects, sets=sets, gone=gone,
+        in_force=sum(a.in_force(now) and bool(a.tokens) for a in every),
         revoked=sum(a.revoked for a in every), disputed=sum(bool(a.disputed_by) and not a.revoked for a in every),
         expired=sum(a.valid_until <= now and not a.revoked for a in every),
     )  # fmt: skip

@@ -1,7 +1,8 @@
 """What a member says of warnings that are there: seen here too, disputed, withdrawn.
 
-In: ids, a person's words, settings, the time. Out: objects that were sent. A dispute by one verified organisation takes a
-warning out of force at every member until it is settled. Only one's own words can be withdrawn, and then for good.
+In: ids, a person's words, settings, the time. Out: objects that were sent. A dispute by one verified organisation
+takes a warning out of force at every member until it is settled. Only one's own words can be withdrawn, and then for
+good.
 Left to `coalitionpublish`: sending, and what may be told.
 """
 
@@ -86,8 +87,12 @@ def withdraw(received: Received, name: str, now: float) -> Withdrawn:
     if len(found) == 1 and found[0][1]["type"] == "campaign":
         found = received.own(found[0][0])
     if not found:
-        raise StillwatchError(f"revoke {name}: nothing of this name was published from here; see `coalition list --own`.")
-    left = [item for _, item in found if item.get("revoked") is not True and item["type"] not in ("sighting", "opinion")]
+        raise StillwatchError(
+            f"revoke {name}: nothing of this name was published from here; see `coalition list --own`."
+        )
+    left = [
+        item for _, item in found if item.get("revoked") is not True and item["type"] not in ("sighting", "opinion")
+    ]
     if name.partition("--")[0] in ("sighting", "opinion"):
         left = [item for _, item in found if item.get("revoked") is not True]
     if not left:
@@ -98,5 +103,7 @@ def withdraw(received: Received, name: str, now: float) -> Withdrawn:
 def _pulled(received: Received, name: str, kinds: tuple[str, ...]) -> dict[str, Any]:
     item = received.find(name)
     if item is None or item.get("type") not in kinds:
-        raise StillwatchError(f"{name[:120]}: no {' or '.join(kinds)} of this id was pulled; `stillwatch coalition pull` first.")
+        raise StillwatchError(
+            f"{name[:120]}: no {' or '.join(kinds)} of this id was pulled; `stillwatch coalition pull` first."
+        )
     return item

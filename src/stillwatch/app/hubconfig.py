@@ -53,4 +53,6 @@ class HubConfig:
         if self.client_ca and not self.certificate:
             raise StillwatchError("hub.client_ca: needs hub.certificate; client certificates are part of TLS.")
         if self.need_certificate and not self.client_ca:
-            raise StillwatchError("hub.need_certificate: needs hub.client_ca, which members' certificates are checked by.")
+            raise StillwatchError(
+                "hub.need_certificate: needs hub.client_ca, which members' certificates are checked by."
+            )

@@ -1,7 +1,7 @@
 """Techniques of MITRE ATLAS that a campaign of distillation uses, under the ids that ATLAS itself publishes.
 
-In: an ATLAS id such as `AML.T0024.002`. Out: its attack-pattern. Names change between releases and ids do not, so each
-is cited with its release. `created` and `modified` are the dates that the release states of the technique.
+In: an ATLAS id such as `AML.T0024.002`. Out: its attack-pattern. Names change between releases and ids do not, so
+each is cited with its release. `created` and `modified` are the dates that the release states of the technique.
 Source: MITRE ATLAS data 5.6.0 (2026-05), ids from its STIX export; https://atlas.mitre.org.
 """
 
@@ -28,11 +28,16 @@ class Technique:
 TECHNIQUES: Final = {
     t.id: t
     for t in (
-        Technique("AML.T0024.002", "Extract AI Model", "3f567912-629a-5e0b-ab0c-0102977c2d6c", "2021-05-13", "2025-12-23"),
-        Technique("AML.T0008.005", "AI Service Proxies", "647ac4ac-b2bc-53f7-ab83-81f421a1f0b5", "2026-03-30", "2026-03-30"),
-        Technique("AML.T0040", "AI Model Inference API Access", "5ac1f849-523e-51bf-a1e9-1a97ab91cc91", "2021-05-13", "2025-03-12"),
-        Technique("AML.T0021", "Establish Accounts", "d3d7763a-58e1-5e38-84fd-3abea967cb08", "2022-01-24", "2023-01-18"),
-        Technique("AML.T0048.004", "AI Intellectual Property Theft", "73772ced-edba-578c-bacd-703e082a9c57", "2021-05-13", "2025-04-09"),
+        Technique("AML.T0024.002", "Extract AI Model",
+                  "3f567912-629a-5e0b-ab0c-0102977c2d6c", "2021-05-13", "2025-12-23"),
+        Technique("AML.T0008.005", "AI Service Proxies",
+                  "647ac4ac-b2bc-53f7-ab83-81f421a1f0b5", "2026-03-30", "2026-03-30"),
+        Technique("AML.T0040", "AI Model Inference API Access",
+                  "5ac1f849-523e-51bf-a1e9-1a97ab91cc91", "2021-05-13", "2025-03-12"),
+        Technique("AML.T0021", "Establish Accounts",
+                  "d3d7763a-58e1-5e38-84fd-3abea967cb08", "2022-01-24", "2023-01-18"),
+        Technique("AML.T0048.004", "AI Intellectual Property Theft",
+                  "73772ced-edba-578c-bacd-703e082a9c57", "2021-05-13", "2025-04-09"),
     )
 }  # fmt: skip
 """Technique by ATLAS id."""

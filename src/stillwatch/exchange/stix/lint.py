@@ -1,8 +1,8 @@
 """What may not be told to a competitor: refused before it leaves, and refused again where it arrives.
 
-In: a STIX object. Out: what is wrong with it, in words that do not repeat what was found. Prices, volumes, customers,
-capacity and countries are refused by name of property and in free text; so are addresses of mail, telephone numbers, card
-numbers and keys. It reads words, not intentions: a person still reads what is published.
+In: a STIX object. Out: what is wrong with it, in words that do not repeat what was found. Prices, volumes,
+customers, capacity and countries are refused by name of property and in free text; so are addresses of mail,
+telephone numbers, card numbers and keys. It reads words, not intentions: a person still reads what is published.
 Left to `write` and to the hub: refusing. Source: docs/explain/coalition-law.md.
 """
 
@@ -14,26 +14,28 @@ from stillwatch.exchange.stix import extension, tlp
 
 _NAMES: Final = frozenset(
     "price prices pricing cost costs revenue revenues sales turnover spend spending volume volumes discount discounts "
-    "margin margins customer customers client clients invoice invoices capacity forecast country nationality citizenship "
-    "region tariff rebate profit market".split()
+    "margin margins customer customers client clients invoice invoices capacity forecast country nationality "
+    "citizenship region tariff rebate profit market".split()
 )
-_WORDS: Final = re.compile(
+_WORDS: Final = (
     r"\b(?:pric(?:e|es|ed|ing)|tariffs?|revenues?|turnover|discounts?|rebates?|profit\w*|margins?|market[ -]shares?|"
-    r"customers?|clients?|capacit(?:y|ies)|road ?maps?|invoices?|nationalit(?:y|ies)|citizens?(?:hip)?)\b",
-    re.IGNORECASE,
+    r"customers?|clients?|capacit(?:y|ies)|road ?maps?|invoices?|nationalit(?:y|ies)|citizens?(?:hip)?)\b"
+)
+_MONEY: Final = r"[$€£¥₹]\s?\d|\b\d[\d.,]*\s?(?:usd|eur|gbp|jpy|cny|dollars?|euros?|pounds?|cents?)\b"
+_VOLUME: Final = (
+    r"\b\d[\d.,' ]*\s?(?:k|m|bn|thousand|million|billion)?\s?(?:tokens?|requests?|exchanges?|prompts?|calls?|"
+    r"queries|users?|accounts?|seats?|messages?)\b"
 )
 _PATTERNS: Final = (
-    ("a commercial word", _WORDS),
-    ("an amount of money", re.compile(r"[$€£¥₹]\s?\d|\b\d[\d.,]*\s?(?:usd|eur|gbp|jpy|cny|dollars?|euros?|pounds?|cents?)\b", re.I)),
-    ("a volume", re.compile(
-        r"\b\d[\d.,' ]*\s?(?:k|m|bn|thousand|million|billion)?\s?(?:tokens?|requests?|exchanges?|prompts?|calls?|queries|users?|"
-        r"accounts?|seats?|messages?)\b", re.I)),
+    ("a commercial word", re.compile(_WORDS, re.IGNORECASE)),
+    ("an amount of money", re.compile(_MONEY, re.IGNORECASE)),
+    ("a volume", re.compile(_VOLUME, re.IGNORECASE)),
     ("an address of mail", re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")),
     ("a telephone number", re.compile(r"\+\d[\d ()/-]{7,}\d")),
     ("a card number", re.compile(r"\b(?:\d[ -]?){13,19}\b")),
-    ("an API key", re.compile(r"\b(?:sk|pk|rk)-[\w-]{16,}", re.I)),
+    ("an API key", re.compile(r"\b(?:sk|pk|rk)-[\w-]{16,}", re.IGNORECASE)),
     ("a network address", re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")),
-)  # fmt: skip
+)
 _TEXTS: Final = {"name": 120, "description": 1000, "explanation": 500, "summary": 500}
 """Free texts, with the most characters of each."""
 _LISTS: Final = frozenset(["labels", "aliases", "authors", "indicator_types", "infrastructure_types", "goals", "roles"])

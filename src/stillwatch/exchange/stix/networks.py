@@ -1,7 +1,7 @@
 """Public networks in clear: an autonomous system or a prefix, never one person's address.
 
-In: `AS64500`, `203.0.113.0/24`, `2001:db8::/40`. Out: a STIX pattern. A prefix narrower than a /24 or a /48 may be one
-household and is refused.
+In: `AS64500`, `203.0.113.0/24`, `2001:db8::/40`. Out: a STIX pattern. A prefix narrower than a /24 or a /48 may be
+one household and is refused.
 """
 
 import ipaddress
@@ -32,7 +32,7 @@ def canonical_network(text: str) -> str:
         raise StillwatchError("network: must be AS and a number, or a prefix such as 203.0.113.0/24.") from None
     if network.prefixlen > NARROWEST[network.version]:
         raise StillwatchError(
-            f"network: a /{network.prefixlen} may be one household; at most /{NARROWEST[network.version]} is told in clear. "
+            f"network: a /{network.prefixlen} may be one household; at most /{NARROWEST[network.version]} is told so. "
             "Single addresses go through the notaries."
         )
     return str(network)

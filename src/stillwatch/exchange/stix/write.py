@@ -1,8 +1,8 @@
 """A confirmed campaign as STIX 2.1 objects, and what other members say of it: sighting, opinion, withdrawal.
 
 In: what a person confirmed and token sets already blinded; the time; a secret from which ids are drawn. Out: plain
-objects, checked by `stix2` as they are built, and the files of the token sets by digest. Ids are keyed, so that publishing
-again gives new versions of the same objects, and nobody can guess an id from a campaign's local name.
+objects, checked by `stix2` as they are built, and the files of the token sets by digest. Ids are keyed, so that
+publishing again gives new versions of the same objects, and nobody can guess an id from a campaign's local name.
 Left to `lint`: what may not be told. Left to the caller: who may be spoken of at all.
 Source: STIX Version 2.1, OASIS Standard, 2021-06-10.
 """
@@ -225,7 +225,7 @@ def _token_indicator(build: _Build, told: Confirmed, of: tuple[str, str], digest
     return {
         "id": build.author.id_of("indicator", told.subject, kind, epoch), "name": _KIND_NAMES[kind],
         "indicator_types": ["malicious-activity"], "pattern_type": PATTERN_TYPE,
-        "pattern": f"[oprf-token:kind = '{kind}' AND oprf-token:epoch = '{epoch}' AND oprf-token:set = 'sha-256:{digest}']",
+        "pattern": f"[oprf-token:kind = '{kind}' AND oprf-token:epoch = '{epoch}' AND oprf-token:set = '{digest}']",
         **_validity(build, told), "extensions": _extended(**more),
     }  # fmt: skip
 

@@ -1,8 +1,8 @@
-"""What a coalition's collection takes: one's own warnings, complete, dated, marked, and with nothing in them to trade on.
+"""What a coalition's collection takes: one's own warnings, complete, dated and marked, and nothing to trade on.
 
-In: an object, who sends it, the time; then what is kept of it already. Out: why it is refused; empty where it is not. These
-are the rules that hold even if a member's own program does not keep them.
-Left to `lint`: words and numbers. Left to `hub`: quotas and token sets.
+In: an object, who sends it, the time; then what is kept of it already. Out: why it is refused; empty where it is
+not. These are the rules that hold even if a member's own program does not keep them.
+Left to `lint`: words and numbers. Left to `intake`: quotas and token sets.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """Token sets in the hub's file, named by their SHA-256.
 
-In: bytes that are a set as `tokensets.pack` writes it. Out: the same. A set lives as long as an indicator that is neither
-revoked nor expired names it, so what is withdrawn cannot be fetched any more. Left to `hub`: rights and quotas.
+In: bytes that are a set as `tokensets.pack` writes it. Out: the same. A set lives as long as an indicator that is
+neither revoked nor expired names it, so what is withdrawn cannot be fetched any more. Left to `hub`: rights and
+quotas.
 """
 
 from typing import Final
@@ -53,7 +54,7 @@ class Blobs:
     def sweep(self, now: float) -> int:
         """Delete, within `HubFile.writing`, the sets that nothing in force names, and return how many those were."""
         rows = self._file.rows(
-            f"DELETE FROM blobs AS b WHERE b.made < ? AND NOT EXISTS ({_LIVE}) RETURNING b.digest",
+            f"DELETE FROM blobs AS b WHERE b.made < ? AND NOT EXISTS ({_LIVE}) RETURNING digest",
             (now - UNNAMED_SECONDS, of_seconds(now)),
         )
         return len(rows)

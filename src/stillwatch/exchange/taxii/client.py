@@ -1,8 +1,9 @@
 """A member's side of TAXII 2.1: discover, read by page, add, and fetch token sets.
 
-In: an address, a key, the clock's patience. Out: plain objects. A request that failed on the way, or that the server was too
-busy for, is tried again, later each time and as the server asks; an addition may be tried again because the same version
-twice is once. Credentials go to the address they were given for alone: no redirect is followed, no other host asked.
+In: an address, a key, the clock's patience. Out: plain objects. A request that failed on the way, or that the server
+was too busy for, is tried again, later each time and as the server asks; an addition may be tried again because the
+same version twice is once. Credentials go to the address they were given for alone: no redirect is followed, no
+other host asked.
 Left to `received`: keeping what was read. Left to `ssl`: certificates. Source: TAXII Version 2.1, OASIS Standard.
 """
 
@@ -165,7 +166,9 @@ class TaxiiClient:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise StillwatchError(f"hub {self._reach.url}: answered with something that is no TAXII; is this its address?")
+            raise StillwatchError(
+                f"hub {self._reach.url}: answered with something that is no TAXII; is this its address?"
+            )
         return found
 
     async def _asked(

@@ -76,7 +76,8 @@ def resumed(asked: Asked, place: Place) -> Place:
 
 def _filter(plain: dict[str, Any]) -> Filter:
     names = {f.name for f in fields(Filter)}
-    return Filter(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items() if k in names})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items() if k in names}
+    return Filter(**values)
 
 
 def _seal(secret: bytes, endpoint: str, body: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The body of an addition -> objects with id, type and version.
 
-In: bytes. Out: items to keep, and what was wrong with the others. A STIX bundle is taken as well: whatever stands beside
-`objects` is passed over. Left to `acceptance`: what a coalition's collection takes.
+In: bytes. Out: items to keep, and what was wrong with the others. A STIX bundle is taken as well: whatever stands
+beside `objects` is passed over. Left to `acceptance`: what a coalition's collection takes.
 Source: TAXII Version 2.1, sections 3.7 and 5.5; STIX 2.1, section 3.2.
 """
 

@@ -93,7 +93,12 @@ class Hub:
         """Return a page of what the objects are, without them."""
         page, after = self._read(where, "manifest", query, None)
         listed = [
-            {"id": i.id, "date_added": stamp(i.added), "version": i.version_text, "media_type": media.STIX.format(i.spec)}
+            {
+                "id": i.id,
+                "date_added": stamp(i.added),
+                "version": i.version_text,
+                "media_type": media.STIX.format(i.spec),
+            }
             for i in page.items
         ]
         return _json({**after, "objects": listed} if listed else {}, _added(page))
@@ -105,7 +110,9 @@ class Hub:
         return _json({**after, "versions": listed} if listed else {}, _added(page))
 
     def _read(self, where: Collection, what: str, query: Query, object_id: str | None) -> tuple[Page, dict[str, Any]]:
-        allowed = MATCHES if object_id is None else ("version", "spec_version") if what == "objects" else ("spec_version",)
+        allowed = (
+            MATCHES if object_id is None else ("version", "spec_version") if what == "objects" else ("spec_version",)
+        )
         asked = read_query(query, allowed)
         if object_id is not None and not self.shelf.has(where.number, object_id):
             raise Refusal(404, "There is no such object.")

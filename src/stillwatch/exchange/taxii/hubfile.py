@@ -102,10 +102,14 @@ class HubFile:
                 run(f"PRAGMA application_id = {APPLICATION_ID}")
 
     def _version(self) -> int:
-        mark, version, tables = self._connection().execute(
-            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
-            " FROM pragma_application_id, pragma_user_version"
-        ).fetchone()
+        mark, version, tables = (
+            self._connection()
+            .execute(
+                "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+                " FROM pragma_application_id, pragma_user_version"
+            )
+            .fetchone()
+        )
         if mark != APPLICATION_ID and (mark or version or tables):
             raise StillwatchError(f"hub file {self.path}: is another program's; give another folder with --state.")
         if version > len(MIGRATIONS):
@@ -119,6 +123,10 @@ class HubFile:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.Error as problem:
-            raise StillwatchError(f"hub file {self.path}: {problem}; see that it can be written and is whole.") from None
+            raise StillwatchError(
+                f"hub file {self.path}: {problem}; see that it can be written and is whole."
+            ) from None
         except OSError as problem:
-            raise StillwatchError(f"hub file {self.path}: {problem.strerror}; give another folder with --state.") from None
+            raise StillwatchError(
+                f"hub file {self.path}: {problem.strerror}; give another folder with --state."
+            ) from None

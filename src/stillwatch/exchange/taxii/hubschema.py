@@ -25,7 +25,8 @@ _FIRST: Final = (
         revoked REAL) STRICT, WITHOUT ROWID""",
     """CREATE TABLE rights (
         member TEXT NOT NULL REFERENCES members, collection INTEGER NOT NULL REFERENCES collections,
-        can_read INTEGER NOT NULL, can_write INTEGER NOT NULL, PRIMARY KEY (member, collection)) STRICT, WITHOUT ROWID""",
+        can_read INTEGER NOT NULL, can_write INTEGER NOT NULL,
+        PRIMARY KEY (member, collection)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE objects (
         added INTEGER PRIMARY KEY, collection INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
         spec TEXT NOT NULL, version INTEGER NOT NULL, version_text TEXT NOT NULL, author TEXT NOT NULL,

@@ -1,8 +1,9 @@
 """Who is at the door: a key, a client certificate, or both; and how often.
 
-In: headers, the connection's scope, the time. Out: the member, or a refusal with 401 or 429. A member that was given a
-certificate must show it, with its key or without; a key alone is not enough then. What is wrong is never said.
-Cost: one hash and one row. Left to `tls`: reading the certificate. Source: TAXII Version 2.1, section 1.6.9 (HTTP Basic).
+In: headers, the connection's scope, the time. Out: the member, or a refusal with 401 or 429. A member that was given
+a certificate must show it, with its key or without; a key alone is not enough then. What is wrong is never said.
+Cost: one hash and one row. Left to `tls`: reading the certificate. Source: TAXII Version 2.1, section 1.6.9 (HTTP
+Basic).
 """
 
 import base64

@@ -1,7 +1,8 @@
 """Members of a coalition, what they may read and write, and the collections there are.
 
-In: names, keyed hashes of keys, fingerprints of certificates. Out: frozen records. A key is kept as a keyed hash only.
-Several members may speak for one organisation: what counts as a second voice is the organisation, never the key.
+In: names, keyed hashes of keys, fingerprints of certificates. Out: frozen records. A key is kept as a keyed hash
+only. Several members may speak for one organisation: what counts as a second voice is the organisation, never the
+key.
 Left to `app.coalitionmembers`: making keys. Left to `server`: asking for them.
 """
 
@@ -123,7 +124,8 @@ class Register:
         """Keep a collection where there is none of this id, and return it as it is kept."""
         with self._file.writing():
             self._file.rows(
-                "INSERT OR IGNORE INTO collections (root, id, title, alias, description, policy) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO collections (root, id, title, alias, description, policy)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 (new.root, new.id, new.title, new.alias, new.description, new.policy),
             )
         return next(c for c in self.collections(new.root) if c.id == new.id)

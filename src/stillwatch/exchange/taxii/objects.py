@@ -1,8 +1,9 @@
 """STIX objects in the hub's file: added in one order for all, read by page, deleted.
 
-In: objects whose id and version were read, a filter. Out: what was kept, and pages. Every object gets a `date_added` of its
-own: the clock's, or one microsecond after the last one, whichever is later, given out under the writer's lock. So it grows
-in the order in which readers can see the objects, and who reads on from the last one it has loses none and gets none twice.
+In: objects whose id and version were read, a filter. Out: what was kept, and pages. Every object gets a `date_added`
+of its own: the clock's, or one microsecond after the last one, whichever is later, given out under the writer's
+lock. So it grows in the order in which readers can see the objects, and who reads on from the last one it has loses
+none and gets none twice.
 Cost: 20 microseconds an object in a large addition; a page of 50 half a millisecond.
 Left to `envelope`: what an object must have. Left to `acceptance`: what a collection takes.
 """
@@ -154,7 +155,9 @@ class Shelf:
 
     def newest(self, collection: int, object_id: str) -> tuple[int, str, bool] | None:
         """Return version, author and whether revoked of an object's newest version; None where there is none."""
-        sql = "SELECT version, author, revoked FROM objects WHERE collection = ? AND id = ? ORDER BY version DESC LIMIT 1"
+        sql = (
+            "SELECT version, author, revoked FROM objects WHERE collection = ? AND id = ? ORDER BY version DESC LIMIT 1"
+        )
         rows = self._file.rows(sql, (collection, object_id))
         return (rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
 

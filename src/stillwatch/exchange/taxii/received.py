@@ -1,8 +1,9 @@
 """What a member pulled and what it published, in one SQLite file of its state folder.
 
-In: pages of objects, token sets. Out: advisories as they stand now (`terms.coalition.Advisories`), and where to go on. A
-page and its place are kept in one change, so a reading that is cut off goes on where it was. Of an object the newest version
-counts; one that was revoked keeps its name and loses its tokens. Cost: one row an object, 16 bytes a token.
+In: pages of objects, token sets. Out: advisories as they stand now (`terms.coalition.Advisories`), and where to go
+on. A page and its place are kept in one change, so a reading that is cut off goes on where it was. Of an object the
+newest version counts; one that was revoked keeps its name and loses its tokens. Cost: one row an object, 16 bytes a
+token.
 Left to `client`: fetching. Left to `policy.coalition`: what an advisory is worth.
 """
 
@@ -79,9 +80,9 @@ class Received:
     @staticmethod
     def _kept(db: sqlite3.Connection, item: Item) -> int:
         done = db.execute(
-            "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET version = excluded.version,"
-            " revoked = excluded.revoked, digest = excluded.digest, until = excluded.until, body = excluded.body"
-            " WHERE excluded.version > version",
+            "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+            " version = excluded.version, revoked = excluded.revoked, digest = excluded.digest, until = excluded.until,"
+            " body = excluded.body WHERE excluded.version > version",
             (item.id, item.version or 0, item.type, int(item.revoked), item.digest, item.until, item.body),
         )
         return done.rowcount
@@ -89,8 +90,9 @@ class Received:
     def wanted(self, now: float) -> tuple[str, ...]:
         """Return the digests of sets that indicators in force name and that are not here."""
         rows = self._rows(
-            "SELECT DISTINCT digest FROM objects WHERE digest IS NOT NULL AND revoked = 0 AND (until IS NULL OR until > ?)"
-            " AND digest NOT IN (SELECT digest FROM sets) ORDER BY digest", (round(now * 1e6),),
+            "SELECT DISTINCT digest FROM objects WHERE digest IS NOT NULL AND revoked = 0"
+            " AND (until IS NULL OR until > ?) AND digest NOT IN (SELECT digest FROM sets) ORDER BY digest",
+            (round(now * 1e6),),
         )  # fmt: skip
         return tuple(row[0] for row in rows)
 
@@ -162,7 +164,7 @@ class Received:
                     epoch=str(own["epoch"]), tokens=bytes(sets.get(own.get("digest"), b"")),
                     valid_from=_seconds(item.get("valid_from")), valid_until=_seconds(item.get("valid_until")),
                     revoked=item.get("revoked") is True or campaign in revoked,
-                    disputed_by=tuple(sorted((disputes.get(str(item["id"]), set()) | disputes.get(campaign, set())))),
+                    disputed_by=tuple(sorted(disputes.get(str(item["id"]), set()) | disputes.get(campaign, set()))),
                 ))  # fmt: skip
         return tuple(out)
 

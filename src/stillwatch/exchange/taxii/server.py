@@ -1,7 +1,8 @@
 """TAXII 2.1 over HTTP: who is there, what they accept and send, and one answer for everything that goes wrong.
 
-In: requests. Out: answers of `hub` and `intake`; an error resource for every refusal. Work on the file runs in threads, so
-that a slow write keeps nobody waiting who reads. A path may end in a slash or not. No answer may be cached.
+In: requests. Out: answers of `hub` and `intake`; an error resource for every refusal. Work on the file runs in
+threads, so that a slow write keeps nobody waiting who reads. A path may end in a slash or not. No answer may be
+cached.
 Left to `identify`: keys and certificates. Left to `app.coalitionhub`: addresses and TLS.
 Source: TAXII Version 2.1, OASIS Standard, 2021-06-10, sections 3 to 5.
 """
@@ -51,8 +52,25 @@ Work = Callable[[Call], Reply]
 class Server:
     """One hub as a web application."""
 
-    def __init__(self, hub: Hub, door: Doorkeeper, *, base: str = "", clock: Callable[[], float] = time.time) -> None:
-        self._hub, self._intake, self._door = hub, Intake(hub), door
+    def __init__(
+        self,
+        hub: Hub,
+        door: Doorkeeper,
+        *,
+        base: str = "",
+        clock: Callable[[], float] = time.time,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            hub: What answers.
+            door: What lets members in.
+            base: The hub's own address; empty for what each request names.
+            clock: Seconds since 1970.
+            tell: Is told what went wrong at the hub itself, for its operator.
+        """
+        self._hub, self._intake, self._door, self._tell = hub, Intake(hub), door, tell
         self._base, self._clock = base.rstrip("/"), clock
 
     def application(self) -> Starlette:
@@ -92,7 +110,8 @@ class Server:
                 reply = await run_in_threadpool(work, call)
             except Refusal as refusal:
                 return _told(refusal)
-            except StillwatchError:
+            except StillwatchError as problem:
+                self._tell(str(problem))
                 return _told(Refusal(503, "The hub's file is busy or cannot be written; try again.", _BUSY))
             except ClientDisconnect:
                 return Response(status_code=400)

@@ -1,7 +1,8 @@
 """The client's certificate, as far as uvicorn does not hand it on: its SHA-256 in the scope of every request.
 
-In: a connection that was proven by TLS. Out: the fingerprint under `identify.CERTIFICATE`. It is set by this process on the
-connection itself, never read from a header, so nobody can claim it. Left to `ssl`: checking the certificate's issuer.
+In: a connection that was proven by TLS. Out: the fingerprint under `identify.CERTIFICATE`. It is set by this process
+on the connection itself, never read from a header, so nobody can claim it. Left to `ssl`: checking the certificate's
+issuer.
 """
 
 import asyncio
