@@ -63,7 +63,7 @@ def match_now(state: Path, settings: Settings, index: TokenIndex, now: float) ->
         StillwatchError: what was pulled, or the index, is damaged.
         OSError: the state folder cannot be written.
     """
-    found = recognise(PulledAdvisories(state).all(), index, trust_of(settings.matching), now)
+    found = recognise(PulledAdvisories(state).all(), index, trust_of(settings), now)
     path = LiveFolder(state).warned
     try:
         before = read_warned(path)

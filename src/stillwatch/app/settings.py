@@ -16,6 +16,8 @@ from stillwatch.detect.config import DetectConfig
 from stillwatch.terms.errors import StillwatchError
 
 if TYPE_CHECKING:
+    from stillwatch.app.coalitionconfig import CoalitionConfig
+    from stillwatch.app.hubconfig import HubConfig
     from stillwatch.app.matchconfig import MatchConfig
     from stillwatch.app.serveconfig import ServeConfig
     from stillwatch.app.vaultconfig import VaultConfig
@@ -101,6 +103,18 @@ class Settings:
     def mark(self) -> "MarkConfig":
         """Table `[mark]`: the mark that engines put into the choice of tokens."""
         found: MarkConfig = self._of("mark")
+        return found
+
+    @property
+    def coalition(self) -> "CoalitionConfig":
+        """Table `[coalition]`: the hub that warnings are told and heard at."""
+        found: CoalitionConfig = self._of("coalition")
+        return found
+
+    @property
+    def hub(self) -> "HubConfig":
+        """Table `[hub]`: a coalition's TAXII server."""
+        found: HubConfig = self._of("hub")
         return found
 
     @property

@@ -11,6 +11,7 @@ from stillwatch.cli.attribute import attribute
 from stillwatch.cli.backup import backup, restore
 from stillwatch.cli.calibrate import calibrate
 from stillwatch.cli.canary import canary
+from stillwatch.cli.coalition import coalition
 from stillwatch.cli.config import config
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 for command in (
-    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, notary,
-    attribute, status, config, backup, restore, lab, run, demo,
+    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, coalition,
+    notary, attribute, status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)
