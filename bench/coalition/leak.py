@@ -90,7 +90,7 @@ def attack(world: World, name: str, begin: int, end: int) -> int:
 
 
 def controls(world: World) -> dict[str, int]:
-    """Return what the two attackers recover who can test a guess: the shared key over all guesses, both keys over some."""
+    """Return what those recover who can test a guess: a shared key over all guesses, both keys over some."""
     shared = sum(hmac.digest(world.shared, x, "sha256")[:TOKEN_BYTES] in world.hmacs for x in all_guesses(world))
     rng = random.Random(1)
     some = {*world.planted, *(world.guess(rng.randrange(world.guesses)) for _ in range(9 * PLANTED))}

@@ -73,7 +73,6 @@ def attribute(
     *,
     q: float = 0.05,
     left_out: Collection[str] = (),
-    looked_at: int | None = None,
 ) -> Attributions:
     """Return which earlier campaigns the pool continues.
 
@@ -83,7 +82,6 @@ def attribute(
         earlier: Campaigns to compare with, all that are at hand.
         q: False discovery rate, strictly between 0 and 1.
         left_out: Kinds that are not compared, such as those that linked the pool.
-        looked_at: Hypotheses in all, where other pools are judged beside this one; at least `len(earlier)`.
     """
     members = frozenset(pool)
     kinds = [kind for kind in TOKEN_KINDS if kind not in left_out]
@@ -94,7 +92,7 @@ def attribute(
         compared = [item.log_e for item in evidence if item.n > 0]
         found.append((one, float(mean_log_e(compared)) if compared else 0.0, evidence))
     nats = np.array([log_e for _, log_e, _ in found])
-    rejected = e_bh(nats, q, looked_at=looked_at)
+    rejected = e_bh(nats, q)
     judged = [
         Attribution(
             campaign=one.campaign, organisation=one.organisation, log_e=log_e, attributed=bool(hit), evidence=evidence
@@ -103,7 +101,7 @@ def attribute(
     ]  # fmt: skip
     carriers = {held.account for held in holdings}
     return Attributions(
-        pool=len(carriers & members), others=len(carriers - members), q=q, looked_at=looked_at or len(earlier),
+        pool=len(carriers & members), others=len(carriers - members), q=q, looked_at=len(earlier),
         found=tuple(sorted(judged, key=lambda item: (-item.log_e, item.campaign, item.organisation))),
     )  # fmt: skip
 
