@@ -164,7 +164,8 @@ class TokenKeeper:
 
     def _turn(self, epoch: str) -> None:
         """Begin an epoch: every value is made a token anew, and what is older than the epoch before goes."""
-        self._queue.forget()
+        if self.status.epoch:
+            self._queue.forget()
         number = number_of(epoch)
         kept = [name for name in self.index.epochs() if name == epoch or number_of(name) >= number - 1]
         self.index.keep_only([*kept, epoch])
