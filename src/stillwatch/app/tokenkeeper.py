@@ -118,7 +118,7 @@ class TokenKeeper:
     def step(self) -> None:
         """Make tokens of what waits and match what is due; never raises."""
         try:
-            if len(self._queue) and time.monotonic() >= self._due:
+            if (len(self._queue) or self.status.epoch) and time.monotonic() >= self._due:
                 self._make_tokens()
             if self._match_due():
                 self._match()
@@ -139,6 +139,8 @@ class TokenKeeper:
         epoch = self.tokeniser.epoch
         if epoch != self.status.epoch:
             self._turn(epoch)
+        if not len(self._queue):
+            return
         taken = self._queue.take(_AT_ONCE)
         try:
             known = self.index.known(epoch, [one.mark for one in taken])

@@ -86,8 +86,9 @@ def test_after_a_restart_nothing_is_asked_again_within_the_epoch(tmp_path: Path,
 def test_a_new_epoch_asks_anew_and_drops_what_is_two_epochs_old(keeper: TokenKeeper, tokeniser: LocalTokeniser) -> None:
     names = []
     for _ in range(3):
-        keeper.keep([exchange("a", "x", "fp-1")], NOW)
-        keeper.step()
+        for _ in range(2):  # what is seen before the turn is noticed comes again
+            keeper.keep([exchange("a", "x", "fp-1")], NOW)
+            keeper.step()
         names.append(tokeniser.epoch)
         tokeniser.number += 1
     assert keeper.index.epochs() == tuple(names[1:])
@@ -130,13 +131,13 @@ def test_what_does_not_fit_is_counted_and_comes_again(tmp_path: Path, tokeniser:
 def test_no_value_is_on_disk_and_counts_name_nobody(keeper: TokenKeeper, tmp_path: Path) -> None:
     planted = ["fp-planted-77", "62.9.9.9", "secret wording that repeats itself across many accounts of mine"]
     for n in range(4):
-        keeper.keep([exchange(f"a{n}", planted[2], planted[0], planted[1])], NOW)
+        keeper.keep([exchange(f"acct-{n}", planted[2], planted[0], planted[1])], NOW)
     keeper.step()
     keeper.close()
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert not [text for text in planted if text.encode() in path.read_bytes()], path
-    assert "a0" not in (tmp_path / "run" / "tokens.json").read_text()
+    assert "acct-" not in (tmp_path / "run" / "tokens.json").read_text()
     assert json.loads((tmp_path / "run" / "tokens.json").read_text())["made"] > 30
 
 
