@@ -19,7 +19,7 @@ PACKAGE_OF = {
 }  # fmt: skip
 """Import name -> package name, where they differ."""
 LOADED_BY_OTHERS = frozenset(["chdb", "chdb-core", "httptools", "python-multipart"])
-"""Loaded by name, so nothing here imports them: the engine by `clickhouse-connect`, parsers by `uvicorn` and `starlette`."""
+"""Loaded by name, so nothing here does: the engine by `clickhouse-connect`, parsers by `uvicorn` and `starlette`."""
 
 
 def check(root: Path) -> Outcome:
