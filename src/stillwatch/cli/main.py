@@ -14,6 +14,7 @@ from stillwatch.cli.config import config
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
 from stillwatch.cli.explain import explain
+from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
 from stillwatch.cli.logs import logs
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 for command in (
-    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, status,
-    config, backup, restore, lab, run, demo,
+    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, grant, canary, watermark, vault,
+    status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)
