@@ -18,6 +18,7 @@ from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
 from stillwatch.cli.logs import logs
+from stillwatch.cli.privacy import privacy
 from stillwatch.cli.run import run
 from stillwatch.cli.scan import scan
 from stillwatch.cli.serve import serve
@@ -51,6 +52,6 @@ def main() -> None:
 
 for command in (
     serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, grant, canary, watermark, vault,
-    status, config, backup, restore, lab, run, demo,
+    privacy, status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)
