@@ -10,6 +10,7 @@ from stillwatch.cli.appeal import appeal
 from stillwatch.cli.backup import backup, restore
 from stillwatch.cli.calibrate import calibrate
 from stillwatch.cli.canary import canary
+from stillwatch.cli.compliance import compliance
 from stillwatch.cli.config import config
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
@@ -52,6 +53,6 @@ def main() -> None:
 
 for command in (
     serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, grant, canary, watermark, vault,
-    privacy, status, config, backup, restore, lab, run, demo,
+    privacy, compliance, status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)
