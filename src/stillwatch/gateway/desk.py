@@ -20,6 +20,7 @@ from stillwatch.gateway.ports import Caller, Refusal
 from stillwatch.gateway.published import read_published
 from stillwatch.gateway.refusal import over_the_limit, turned_away
 from stillwatch.gateway.view import Judgement, View, caller_of
+from stillwatch.gateway.warned import WarnedView
 from stillwatch.policy.buckets import Meter, Rate, rate_of
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.decide import decide
@@ -64,6 +65,7 @@ class MemoryDesk:
         self._secret, self._part = secret, part
         self._appeals = appeal_key(secret)
         self._view, self._judgement = View(), Judgement()
+        self._warned = WarnedView(published.with_name("warned.json"))
         self._read_at: float | None = None
         self._orders: dict[tuple[str, str, str], tuple[Action, float]] = {}
         self._meters: dict[str, Meter] = {}
@@ -103,6 +105,10 @@ class MemoryDesk:
             changed |= self._refresh_judgement()
         except Exception:
             self.counters["verdicts_unread"] += 1
+        try:
+            changed |= self._warned.refresh()
+        except Exception:
+            self.counters["warnings_unread"] += 1
         if changed:
             self._orders = {}
 
@@ -228,7 +234,7 @@ class MemoryDesk:
 
     def _decide(self, caller: Caller, model: str, endpoint: str, now: float) -> Action:
         account = caller.account
-        idle = account not in self._judgement.held and account not in self._view.decided
+        idle = not any(account in known for known in (self._judgement.held, self._view.decided, self._warned.by))
         if idle and self._policy.needs_verdict:
             return ALLOW
         return decide(self._subject(caller, model, endpoint, now), self._policy, now)
@@ -242,7 +248,7 @@ class MemoryDesk:
             country=caller.country, unmodified=caller.unmodified, workload=caller.workload,
             quota_left=bool(caller.grant) or (self._meters.get(account) or Meter()).workload_left(quota, now),
             verified=record.verified if record is not None else (),
-            held=self._judgement.held.get(account),
+            held=self._judgement.held.get(account), warned=self._warned.by.get(account),
             decided=decided.verb if decided is not None else "",
             decided_at=decided.at if decided is not None else 0.0,
             decision_expires=decided.expires if decided is not None else 0.0,
