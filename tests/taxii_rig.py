@@ -1,10 +1,14 @@
 """A hub in this process, with two API roots, members of every kind of right, and a clock that tests move."""
 
+import atexit
 import base64
 import json
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +129,21 @@ def basic(name: str, key: str) -> str:
 @contextmanager
 def rig(folder: Path, limits: Limits | None = None, **more: Any) -> Iterator[Rig]:
     """Open a hub with roots, collections and members."""
+    shutil.copyfile(_template() / "hub.sqlite", folder / "hub.sqlite")
     made = Rig(folder, limits, **more)
+    with made.client:
+        try:
+            yield made
+        finally:
+            made.file.close()
+
+
+@cache
+def _template() -> Path:
+    """Return a folder with a hub that others are copies of: filling one takes half a second."""
+    folder = Path(tempfile.mkdtemp(prefix="taxii-rig-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = Rig(folder)
     register = made.hub.register
     register.put_root("first", "First root", "For tests")
     register.put_root("second", "Second root")
@@ -151,7 +169,5 @@ def rig(folder: Path, limits: Limits | None = None, **more: Any) -> Iterator[Rig
     made.put(FULL, sample())  # before anything that is dated later: date_added only grows
     for one in (acme, bolt):
         Intake(made.hub).introduce(one, NOW - 10.0)
-    try:
-        yield made
-    finally:
-        made.file.close()
+    made.file.close()
+    return folder

@@ -299,11 +299,17 @@ def test_a_cursor_holds_for_its_endpoint_and_unaltered(hub: Rig) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [
-        b"", b"{", b"[]", b"null", b"7", b'"x"', b"{}", b'{"objects": []}', b'{"objects": {}}', b'{"objects": null}',
-        b'{"objects": [1]}', b'{"objects": ["x"]}', b'{"objects": [[]]}', b'{"objects": [NaN]}', b"\xff\xfe", b"<xml/>",
-        b'{"objects": [{"id": NaN}]}', b"[" * 100_000, b'{"objects": [' + b'{"a":' * 5000, b"9" * 10_000,
-    ],
+    [b"", b"{", b"\xff\xfe", b"<xml/>", b'{"objects": [NaN]}', b'{"objects": [{"id": NaN}]}', b"[" * 100_000,
+     b'{"objects": [' + b'{"a":' * 5000, b"9" * 10_000],
+)  # fmt: skip
+def test_what_is_no_json_is_refused(hub: Rig, body: bytes) -> None:
+    is_error(hub.ask("POST", INBOX, body), 400)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b"null", b"7", b'"x"', b"{}", b'{"objects": []}', b'{"objects": {}}', b'{"objects": null}',
+     b'{"objects": [1]}', b'{"objects": ["x"]}', b'{"objects": [[]]}'],
 )  # fmt: skip
 def test_what_is_no_envelope_is_refused(hub: Rig, body: bytes) -> None:
     is_error(hub.ask("POST", INBOX, body), 422)
