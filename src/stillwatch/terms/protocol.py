@@ -51,6 +51,8 @@ class PlannedTest:
     """Hypotheses tested under it: keys, accounts, campaigns. Never less than what the ledger has of `secrets`."""
     secrets: str = ""
     """Kind of commitment that it opens (`mark-key`, `canary`, `withheld`); empty for none."""
+    groups: tuple[str, ...] = ()
+    """Groups of that kind, such as `account`; empty for all. It answers for every committed secret in them."""
     bet: str = ""
     """The bet in words where the test answers in nats; empty where it answers with a p-value."""
 
@@ -66,7 +68,7 @@ class Denominator:
     size: int
     """Entries that the ledger had when they were counted."""
     groups: Mapping[str, int] = field(default_factory=dict)
-    """The same by group, such as `epoch 1 account`."""
+    """The same by group, such as `account`, or a subject of canaries under its pseudonym."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,7 @@ class ExamProtocol:
     combination: str = "Holm over p; a bet in nats enters as p = exp(-nats)"
     denominators: tuple[Denominator, ...] = ()
     seed: str
-    """Commitment to the seed that every choice is drawn from, `seed_commitment`; 64 hex digits."""
+    """Digest of the item of the seed that every choice is drawn from (`terms.reveal`); 64 hex digits."""
     code: Mapping[str, str]
     """Version of Stillwatch and of what it computes with, by name."""
     terms: TermsSaid = TermsSaid()
@@ -131,3 +133,16 @@ class ExamProtocol:
     """Person who planned it."""
     made: str
     """ISO 8601 UTC, whole seconds."""
+
+
+def hypotheses(denominator: Denominator, groups: tuple[str, ...]) -> int:
+    """Return how many hypotheses the committed secrets of some groups stand for; all groups where none is named.
+
+    Each key of a mark is one; canaries and other secrets of one group are tested together and are one.
+
+    >>> held = Denominator(kind="mark-key", count=7, size=3, groups={"provider": 2, "account": 5})
+    >>> hypotheses(held, ("account",)), hypotheses(held, ())
+    (5, 7)
+    """
+    chosen = {name: count for name, count in denominator.groups.items() if not groups or name in groups}
+    return sum(chosen.values()) if denominator.kind == "mark-key" else len(chosen)
