@@ -119,7 +119,7 @@ def lift(p: FloatArray, delta: float) -> FloatArray:
         delta: Nats of the bias.
 
     >>> lift(np.array([0.0, 0.5, 1.0]), 2.0).round(3).tolist()
-    [0.762, 0.363, 0.0]
+    [0.762, 0.445, 0.0]
     """
     up = math.exp(delta)
     rest = (1.0 - p) * (1.0 + up) / 2.0

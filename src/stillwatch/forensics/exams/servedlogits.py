@@ -64,8 +64,9 @@ def gathered(
 
 
 def first_places(contexts: IntArray) -> IntArray:
-    """Return the first place of each context, ascending: the only places that an innocent suspect may be scored on
-    where the text was shaped by the mark.
+    """Return the first place of each context, ascending.
+
+    Where the text was shaped by the mark an innocent suspect may be scored on these alone.
 
     >>> first_places(np.array([4, 7, 4, 9, 7])).tolist()
     [0, 1, 3]

@@ -1,60 +1,86 @@
-"""The withheld-sample test: two answers were made, a coin chose which was served; does the suspect know which?
+"""The withheld-sample exam: opened coins, a suspect's losses on both answers of each pair, one exact p-value.
 
-In: a suspect's losses on both answers of each pair, and which was served. Out: a log p-value.
-Null: the suspect's losses do not depend on the coins. Each difference then has a fair sign, given its size: exactly,
-whatever the model, whatever the texts. No watermark is needed, nothing can be stolen, and quality is not touched.
-Cost: a sort. Left to the vault: keeping both answers. Left to `signs`: the tail of a weighted sum.
-Source: Maini et al. 2021, arXiv:2104.10706 (dataset inference) for the idea; Wilcoxon 1945 for the ranks.
+In: losses by pair, the opened secret of the coins. Out: one outcome. Which of two answers was served is a keyed hash of
+the request's id, so that nothing but the secret has to be committed to and nothing can be chosen later.
+Cost: a hash a pair. Left to `coins`: the test. Left to the vault: both answers, without which there are no losses.
 """
 
-from typing import Final, NamedTuple
+import hashlib
+import hmac
+import json
+import math
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
-from scipy.stats import rankdata
 
-from stillwatch.forensics.exams.signs import sharp_tail, standard
-from stillwatch.stats.arrays import FloatArray
-from stillwatch.stats.exact import binomial_tail
-
-WAYS: Final = ("sign", "rank")
+from stillwatch.forensics.exams.coins import WAYS, withheld_test
+from stillwatch.forensics.exams.examination import Examination, Need, Outcome, decimal, more
+from stillwatch.forensics.exams.given import Given
 
 
-class Withheld(NamedTuple):
-    """Outcome over all pairs."""
-
-    pairs: int
-    """Pairs with a difference."""
-    known: int
-    """Of these, those whose served answer has the lower loss."""
-    z: float
-    log_p: float
-    least_log_p: float
-    """`log_p` if every served answer had the lower loss."""
+def coin(secret: bytes, request_id: str) -> bool:
+    """Return whether the second of two answers to a request is the one to serve; fair to all who lack the secret."""
+    return bool(hmac.digest(secret, b"stillwatch withheld\0" + request_id.encode(), hashlib.sha256)[0] & 1)
 
 
-def withheld_test(served: FloatArray, withheld: FloatArray, *, way: str = "rank") -> Withheld:
-    """Test whether a suspect finds served answers likelier than their withheld twins.
+class WithheldSample(Examination):
+    """Does the suspect know which of two answers was served?"""
 
-    Args:
-        served: Losses in nats on the answers that were served, a mean a token; shape (n,); NaN: not asked.
-        withheld: Losses on the twins, in the same order.
-        way: `sign` counts pairs, exactly binomial; `rank` weighs them by the rank of their size.
+    name: ClassVar[str] = "withheld-sample"
+    kind: ClassVar[str] = "withheld"
+    null: ClassVar[str] = "The suspect's losses on two answers to one request do not depend on which was served."
+    statistic: ClassVar[str] = (
+        "signs of loss(withheld) - loss(served), counted (`sign`) or weighed by the rank of their size (`rank`)"
+    )
+    unit: ClassVar[str] = "pairs"
+    access: ClassVar[str] = "logprobs"
+    needs: ClassVar[tuple[Need, ...]] = (
+        Need("losses", "transcript", "the suspect's losses on served and withheld answers", vault=True),
+        Need("openings", "reveal", "the opened secret of the coins"),
+    )
+    power: ClassVar[str] = "2,000 pairs of which 56 % are known give p = 4e-8"
+    limits: ClassVar[str] = (
+        "Needs both answers kept, and the suspect's probabilities; shows that it learned, not from whom."
+    )
 
-    Raises:
-        ValueError: the shapes differ, or `way` is unknown.
+    def outcomes(self, given: Given) -> Sequence[Outcome]:
+        """Return one outcome, see `Examination`."""
+        way = given.text("way", "rank")
+        if way not in WAYS:
+            raise given.bad("way", f"must be one of {', '.join(WAYS)}")
+        secret = bytes.fromhex(given.reveals("openings")[0].secret)
+        served, kept = [], []
+        seen: set[str] = set()
+        for line in given.raw("losses").splitlines():
+            try:
+                row = json.loads(line)
+                ident, first, second = str(row["id"]), float(row["first"]), float(row["second"])
+            except (ValueError, TypeError, KeyError):
+                raise given.bad("losses", f"line {len(seen) + 1} must have `id`, `first` and `second`") from None
+            if ident in seen:
+                raise given.bad("losses", f"line {len(seen) + 1} repeats a request; each counts once")
+            seen.add(ident)
+            swapped = coin(secret, ident)
+            served.append(second if swapped else first)
+            kept.append(first if swapped else second)
+        found = withheld_test(np.array(served, np.float64), np.array(kept, np.float64), way=way)
+        return [
+            Outcome(
+                n=found.pairs, log_p=found.log_p, least_log_p=found.least_log_p,
+                observed={"known": found.known, "z": decimal(found.z)},
+                power=more(found.pairs, found.z, given.log_alpha, "pairs"),
+                skipped="" if found.pairs else "there is no pair whose losses differ.",
+            )
+        ]  # fmt: skip
 
-    >>> withheld_test(np.zeros(30), np.ones(30), way="sign").log_p < -20.0
-    True
+
+def pairs_needed(known: float, log_alpha: float) -> int:
+    """Return about how many pairs a share of known ones needs, by the sign test at half power.
+
+    >>> pairs_needed(0.56, math.log(1e-6))
+    1570
     """
-    if served.shape != withheld.shape or way not in WAYS:
-        raise ValueError(f"way = {way!r}: must be one of {', '.join(WAYS)}, on losses of one shape.")
-    difference = withheld - served
-    difference = difference[np.isfinite(difference) & (difference != 0.0)]
-    n, known = len(difference), int(np.count_nonzero(difference > 0.0))
-    if way == "sign" or n == 0:
-        log_p = float(binomial_tail(known, n, 0.5))
-        return Withheld(n, known, (known - n / 2) / max(np.sqrt(n) / 2, 0.5), log_p, float(binomial_tail(n, n, 0.5)))
-    size = rankdata(np.abs(difference))
-    z = standard(float(np.sum(np.sign(difference) * size)), size)
-    most = standard(float(size.sum()), size)
-    return Withheld(n, known, z, float(sharp_tail(z)), float(sharp_tail(most)))
+    from scipy.special import ndtri_exp
+
+    return math.ceil((float(-ndtri_exp(log_alpha)) / (2.0 * (known - 0.5))) ** 2)
