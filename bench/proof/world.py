@@ -14,10 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from stillwatch.lab.wordteacher import FloatArray, IntArray, WordTeacher, corpus_texts, word_ids
-from stillwatch.treatments.marks.prf import PHI, ContextTable, mix64, seeds
+from stillwatch.lab.markedrows import GreenRows
+from stillwatch.lab.wordteacher import IntArray, WordTeacher, corpus_texts, word_ids
+from stillwatch.treatments.marks.order import MarkOrder
 from stillwatch.treatments.marks.ring import Epoch
-from stillwatch.treatments.marks.tiers import TierKeys, keys_for, tiers_of
 
 VOCAB: Final = 1_024
 LENGTH: Final = 200
@@ -38,30 +38,6 @@ class World:
         ids = word_ids(corpus_texts(self.data), self.vocab)
         block = np.arange(len(ids)) // 2_000 % len(PARTS)
         return {name: WordTeacher.of(ids[block == i], self.vocab) for i, name in enumerate(PARTS)}
-
-
-class Marker:
-    """Adds the green mark to a teacher's logits, each answer under keys of its own; a hook of `WordTeacher.sample`."""
-
-    def __init__(self, epoch: Epoch, vocab: int, owners: list[TierKeys | None]) -> None:
-        """Take one entry an answer: its keys, or None where it is served unmarked."""
-        self._epoch, self._table = epoch, ContextTable.of(epoch, vocab)
-        self._marked = np.array([one is not None for one in owners])
-        halves = [one.halves if one is not None else (np.zeros(3, np.uint64),) * 2 for one in owners]
-        self._a, self._b = (np.stack([half[i] for half in halves]) for i in (0, 1))
-        self._steps = np.arange(-(-vocab // 64), dtype=np.uint64) * np.uint64(PHI)
-
-    def __call__(self, logits: FloatArray, said: IntArray, rows: IntArray) -> None:
-        """Change the logits of marked answers in place; the first token of each is left alone."""
-        on = np.flatnonzero(self._marked[rows])
-        if not said.shape[1] or not len(on):
-            return
-        digests = self._table.digests(said[on, -1])
-        tier = tiers_of(digests, self._epoch)
-        seed = seeds(digests, self._a[rows[on], tier], self._b[rows[on], tier])
-        words = mix64(seed[:, None] + self._steps)
-        green = np.unpackbits(words.view(np.uint8), axis=1, count=logits.shape[1], bitorder="little")
-        logits[on] += np.float32(self._epoch.delta) * green
 
 
 def epoch_of(seed: int, shares: tuple[float, float, float], *, delta: float = 2.0) -> Epoch:
@@ -87,7 +63,8 @@ def harvest(
     n = tokens // LENGTH
     if epoch is None:
         return teacher.sample(n, LENGTH, rng)
-    keys = [keys_for(epoch, epoch.tag("account", name)) for name in accounts] or [keys_for(epoch)]
+    tags = [epoch.tag("account", name) for name in accounts] or [b""]
+    orders = [MarkOrder(epoch=epoch.number, account=tag, until=1e12) for tag in tags]
     marked = rng.permutation(n) < round(share * n)
-    owners = [keys[i % len(keys)] if on else None for i, on in enumerate(marked)]
-    return teacher.sample(n, LENGTH, rng, hook=Marker(epoch, teacher.vocab, owners))
+    hook = GreenRows(epoch, [orders[i % len(orders)] if on else None for i, on in enumerate(marked)], teacher.vocab)
+    return teacher.sample(n, LENGTH, rng, hook=hook)
