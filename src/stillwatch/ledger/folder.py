@@ -120,7 +120,8 @@ class LedgerFolder:
 
     def committed(self) -> dict[str, int]:
         """Return the index of the entry that commits to each item, by the item's digest."""
-        openings, found = self.log.openings(), {}
+        openings = self.log.openings()
+        found: dict[str, int] = {}
         for index, entry in enumerate(self.log.entries()):
             if entry.kind.startswith(COMMIT) and entry.body in openings:
                 for digest in openings[entry.body].payload["items"]:

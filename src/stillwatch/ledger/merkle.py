@@ -117,11 +117,12 @@ def holds_consistency(sizes: tuple[int, int], roots: tuple[bytes, bytes], proof:
         return not proof and hmac.compare_digest(*roots)
     if not _hashes((*roots, *proof)):
         return False
-    steps = list(proof)
-    if not small & (small - 1):  # a whole subtree of the larger tree: its root need not be told
-        steps.insert(0, roots[0])
-    if not steps:
-        return False
+    # A power of two is a whole subtree of the larger tree: its root need not be told.
+    steps = [roots[0], *proof] if not small & (small - 1) else list(proof)
+    return bool(steps) and _climbs(small, large, roots, steps)
+
+
+def _climbs(small: int, large: int, roots: tuple[bytes, bytes], steps: Sequence[bytes]) -> bool:
     at, last = small - 1, large - 1
     while at & 1:
         at, last = at >> 1, last >> 1

@@ -1,9 +1,9 @@
-"""The second route: the same signatures and timestamps checked by the `openssl` program, and the commands to do so.
+"""The second route: the same signatures and timestamps checked by the `openssl` program, and the commands that do it.
 
-In: files of a dossier or a ledger. Out: whether OpenSSL agrees; and the command lines that a stranger types, which are
-the ones run here. Without the program everything else still works and says that it was checked once.
-Left to `signing`, `stamps`: checking with this package's own libraries. Source: OpenSSL 3 manual pages `openssl-pkeyutl`
-and `openssl-ts`.
+In: files of a dossier or a ledger. Out: whether OpenSSL agrees; and the command lines that a stranger types, which
+are the ones run here. Without the program everything else still works and says that it was checked once.
+Left to `signing`, `stamps`: checking with this package's own libraries.
+Source: OpenSSL 3 manual pages `openssl-pkeyutl` and `openssl-ts`.
 """
 
 import shlex
