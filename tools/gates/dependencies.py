@@ -13,7 +13,10 @@ from pathlib import Path
 from tools.gates.rule import Outcome
 from tools.gates.tree import modules, parse, where
 
-PACKAGE_OF = {"PIL": "pillow", "clickhouse_connect": "clickhouse-connect", "prometheus_client": "prometheus-client"}
+PACKAGE_OF = {
+    "PIL": "pillow", "clickhouse_connect": "clickhouse-connect", "prometheus_client": "prometheus-client",
+    "rfc3161_client": "rfc3161-client",
+}  # fmt: skip
 """Import name -> package name, where they differ."""
 LOADED_BY_OTHERS = frozenset(["chdb", "chdb-core", "httptools"])
 """Loaded by name, so nothing here imports them: the engine by `clickhouse-connect`, the parser by `uvicorn`."""

@@ -91,9 +91,10 @@ def check_files(files: Files, fingerprint: str = "", exams: Catalog[Exam] | None
             return _wrong(key, problems, checked)
         checked.append(f"{len(files)} files are those that the key {key.fingerprint[:16]} sealed")
         read = read_parts(files, key)
-        for problems, said in _layers(files, read, exams, notes):
-            if problems:
-                return _wrong(key, problems, checked)
+        for layer in _layers(files, read, exams, notes):
+            wrong, said = layer()
+            if wrong:
+                return _wrong(key, wrong, checked)
             checked.append(said)
     except StillwatchError as problem:
         return _wrong(key, (str(problem).splitlines()[0],), checked)
@@ -182,36 +183,23 @@ def all_exams() -> Catalog[Exam]:
     """Return the exams of this version."""
     from stillwatch.forensics.exams import EXAMS
 
-    return EXAMS
+    return Catalog("exam", *EXAMS)
 
 
 def _layers(
     files: Files, read: Parts, exams: Catalog[Exam] | None, notes: list[str]
-) -> Sequence[tuple[Sequence[str], str]] | "_Lazy":
-    return _Lazy(
-        (
-            lambda: (protocol_problems(read.protocol), "the protocol is signed and sound"),
-            lambda: _ledger(files, read),
-            lambda: (material_problems(read), f"{len(read.materials)} materials are those of the attempts"),
-            lambda: (finding_problems(read.protocol, read.findings), "the findings are those that were planned"),
-            lambda: (
-                recomputed_problems(read.findings, compute_again(read, exams)),
-                f"{len(read.findings)} findings, computed again, are the same",
-            ),
-            lambda: _concluded(read),
-            lambda: _pages(files, read, notes),
-        )
-    )
-
-
-class _Lazy:
-    """Layers that are looked at one after the other, each only when those below it hold."""
-
-    def __init__(self, steps: Sequence[Callable[[], tuple[Sequence[str], str]]]) -> None:
-        self._steps = steps
-
-    def __iter__(self):  # type: ignore[no-untyped-def]
-        return (step() for step in self._steps)
+) -> tuple[Callable[[], tuple[Sequence[str], str]], ...]:
+    """Return what is looked at, in order; each gives what is wrong, and what to say where nothing is."""
+    return (
+        lambda: (protocol_problems(read.protocol), "the protocol is signed and sound"),
+        lambda: _ledger(files, read),
+        lambda: (material_problems(read), f"{len(read.materials)} materials are those of the attempts"),
+        lambda: (finding_problems(read.protocol, read.findings), "the findings are those that were planned"),
+        lambda: (recomputed_problems(read.findings, compute_again(read, exams)),
+                 f"{len(read.findings)} findings, computed again, are the same"),
+        lambda: _concluded(read),
+        lambda: _pages(files, read, notes),
+    )  # fmt: skip
 
 
 def _ledger(files: Files, read: Parts) -> tuple[Sequence[str], str]:

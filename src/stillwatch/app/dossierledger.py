@@ -240,7 +240,7 @@ def _attempts(log: _Log, examined: Examined, first: int) -> list[int]:
     own = [{**msgspec.to_builtins(one), "protocol": examined.digest} for one in examined.acquired]
     if [canonical(one) if one is not None else b"" for one in told] != [canonical(one) for one in own]:
         log.problems.append(
-            f"attempts: the ledger has {len(found)}, the acquisition log {len(own)}, and they are not equal one by one: "
+            f"attempts: the ledger has {len(found)}, the acquisition log {len(own)}, not one by one equal: "
             "a transcript or an attempt was edited, added or left out"
         )
     return found
