@@ -16,10 +16,12 @@ from stillwatch.cli.compliance import compliance
 from stillwatch.cli.config import config
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
+from stillwatch.cli.dossier import dossier
 from stillwatch.cli.explain import explain
 from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
+from stillwatch.cli.ledger import ledger
 from stillwatch.cli.logs import logs
 from stillwatch.cli.notary import notary
 from stillwatch.cli.privacy import privacy
@@ -59,6 +61,7 @@ for command in (
     scan, explain, calibrate, logs,
     keys, accounts, decide, appeal, grant,
     watermark, canary, vault,
+    ledger, dossier,
     coalition, notary, attribute,
     privacy, compliance,
     lab,

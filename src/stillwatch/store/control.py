@@ -10,7 +10,7 @@ Source: SQLite in write-ahead mode, https://sqlite.org/wal.html.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -112,6 +112,11 @@ class SqliteControl:
         names, values = _columns(record)
         with self.changing():
             self._rows(f"INSERT INTO canaries ({_listed(names)}) VALUES ({_marks(names)})", values)
+
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Keep several canaries."""
+        for record in records:
+            self.add_canary(record)
 
     def retire_canary(self, canary: str, at: float, by: str) -> None:
         """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
