@@ -3,7 +3,8 @@
 In: the ring and who was marked; canary records and their secret. Out: `Reveal` records, of which the ledger keeps the
 digests of the items until one is shown. The nonce of each comes from the secret that it belongs to, so that nothing
 has to be kept beside ring and master key to open a commitment years later.
-Cost: three HMACs a key. Left to `app.ledger`: logging. Left to whoever reveals: an epoch that was opened is burnt.
+Cost: three HMACs a key. Left to `app.ledger`: logging. Left to whoever reveals: keys of one
+epoch can be opened without its secret; an epoch whose secret was opened is burnt.
 """
 
 import hashlib
@@ -16,8 +17,6 @@ from stillwatch.treatments.canaries import drawn, opening_of
 from stillwatch.treatments.marks.ring import Epoch, Ring
 from stillwatch.treatments.marks.signer import Marked
 
-_KEY_BYTES = 16
-
 
 def mark_reveals(ring: Ring, marked: Iterable[Marked]) -> Iterator[Reveal]:
     """Yield each epoch, its provider's key, and the key of every account and campaign that was marked in it."""
@@ -29,9 +28,10 @@ def mark_reveals(ring: Ring, marked: Iterable[Marked]) -> Iterator[Reveal]:
             found.add(("campaign", one.campaign))
     for epoch in ring.epochs:
         yield _epoch(epoch)
-        yield _key(epoch, "provider", "", epoch.subkey("provider"))
+        yield _context(epoch)
+        yield _key(epoch, "provider", "")
         for kind, name in sorted(names.get(epoch.number, ())):
-            yield _key(epoch, kind, name, epoch.subkey(kind, epoch.tag(kind, name)))
+            yield _key(epoch, kind, name)
 
 
 def canary_reveal(record: CanaryRecord, secret: bytes) -> Reveal:
@@ -55,35 +55,29 @@ def canary_reveal(record: CanaryRecord, secret: bytes) -> Reveal:
     return committed(("canary", record.id, f"subject {group.hex()[:16]}"), bytes.fromhex(opening), facts, nonce)
 
 
-def epoch_of(reveal: Reveal) -> Epoch:
-    """Return the epoch that a `mark-epoch` reveal opens."""
-    facts = {name: str(value) for name, value in reveal.facts.items()}
-    provider, campaign, account = (float(share) for share in facts["shares"].split("/"))
-    return Epoch(
-        number=int(facts["number"]), secret=bytes.fromhex(reveal.secret), made=float(facts["made"]),
-        scheme=facts["scheme"], width=int(facts["width"]), shares=(provider, campaign, account),
-        delta=float(facts["delta"]), spare=float(facts["spare"]), vocab=int(facts["vocab"]),
-        native_key=int(facts["native_key"]),
-    )  # fmt: skip
-
-
 def _epoch(epoch: Epoch) -> Reveal:
     name = ("mark-epoch", f"epoch {epoch.number}", "epoch")
-    return committed(name, epoch.secret, _settings(epoch), _nonce(epoch, name[1]))
+    facts = {**_settings(epoch), "made": repr(epoch.made), "native_key": str(epoch.native_key)}
+    return committed(name, epoch.secret, facts, _nonce(epoch, name[1]))
 
 
-def _key(epoch: Epoch, group: str, who: str, secret: bytes) -> Reveal:
-    tag = epoch.tag(group, who).hex() if who else ""
-    ident = f"epoch {epoch.number} {group}{' ' + tag if tag else ''}"
-    facts = {**_settings(epoch), "tier": group, "name": who, "tag": tag, "context": epoch.subkey("context").hex()}
-    return committed(("mark-key", ident, group), secret[:_KEY_BYTES], facts, _nonce(epoch, ident))
+def _context(epoch: Epoch) -> Reveal:
+    """Return the key that turns contexts into digests; with it alone no green token can be told."""
+    name = ("mark-context", f"epoch {epoch.number} context", "context")
+    return committed(name, epoch.subkey("context"), {**_settings(epoch), "tier": "context"}, _nonce(epoch, name[1]))
 
 
-def _settings(epoch: Epoch) -> dict[str, str | int]:
+def _key(epoch: Epoch, tier: str, who: str) -> Reveal:
+    tag = epoch.tag(tier, who) if who else b""
+    ident = f"epoch {epoch.number} {tier} {tag.hex()}".strip()
+    facts: Facts = {"epoch": epoch.number, "tier": tier, "name": who}
+    return committed(("mark-key", ident, tier), epoch.subkey(tier, tag), facts, _nonce(epoch, ident))
+
+
+def _settings(epoch: Epoch) -> dict[str, str | int | tuple[str, ...]]:
     return {
-        "number": epoch.number, "made": repr(epoch.made), "scheme": epoch.scheme, "width": epoch.width,
-        "shares": "/".join(repr(share) for share in epoch.shares), "delta": repr(epoch.delta),
-        "spare": repr(epoch.spare), "vocab": epoch.vocab, "native_key": str(epoch.native_key),
+        "epoch": epoch.number, "scheme": epoch.scheme, "width": epoch.width, "delta": repr(epoch.delta),
+        "shares": tuple(repr(share) for share in epoch.shares), "spare": repr(epoch.spare), "vocab": epoch.vocab,
     }  # fmt: skip
 
 

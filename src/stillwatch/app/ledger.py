@@ -264,6 +264,25 @@ def check_ledger(state: Path) -> Checked:
     return Checked(size=checked.size, root=checked.root, checkpoints=checked.checkpoints, problems=tuple(problems))
 
 
+def forget(state: Path, index: int) -> None:
+    """Drop for good what an entry is about.
+
+    Raises:
+        StillwatchError: there is no such entry, nothing is kept of it, or it commits to secrets: who forgot that could
+            hide how many there were.
+    """
+    log = open_ledger(state).log
+    entries = log.entries()
+    if not 0 <= index < len(entries):
+        raise StillwatchError(f"ledger forget {index}: the log has entries 0 to {len(entries) - 1}.")
+    if commits_to(entries[index]) or entries[index].kind == "protocol" or entries[index].kind.startswith("attempt."):
+        raise StillwatchError(
+            f"ledger forget {index}: is of kind {entries[index].kind}, which dossiers stand on; it names nobody."
+        )
+    if not log.forget(entries[index].body):
+        raise StillwatchError(f"ledger forget {index}: nothing is kept of it.")
+
+
 def proof_bytes(proof: Proof) -> bytes:
     """Return a proof as it is written to a file."""
     return canonical(proof)

@@ -13,9 +13,12 @@ from stillwatch.cli.canary import canary
 from stillwatch.cli.config import config
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
+from stillwatch.cli.dossier import dossier
 from stillwatch.cli.explain import explain
+from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
+from stillwatch.cli.ledger import ledger
 from stillwatch.cli.logs import logs
 from stillwatch.cli.run import run
 from stillwatch.cli.scan import scan
@@ -49,7 +52,7 @@ def main() -> None:
 
 
 for command in (
-    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, status,
-    config, backup, restore, lab, run, demo,
+    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, grant, canary, watermark, vault,
+    ledger, dossier, status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)

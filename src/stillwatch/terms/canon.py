@@ -49,7 +49,7 @@ def read_canonical(raw: bytes, kind: type[T], what: str) -> T:
         found = msgspec.convert(_parsed(raw), type=kind)
         if canonical(found) == raw:
             return found
-    except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
+    except (ValueError, RecursionError, msgspec.MsgspecError):
         pass
     raise StillwatchError(f"{what}: is not in canonical form, or was altered; take it as it was written.")
 

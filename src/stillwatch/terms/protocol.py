@@ -14,7 +14,7 @@ AUTHORITIES: Final = ("owner", "contract", "court")
 """On whose authority a suspect is examined."""
 MULTIPLICITY: Final = "holm"
 """Holm over every hypothesis of every test, those that were planned and not tested included (their p is 1)."""
-Value = str | int | bool | None | tuple[str, ...] | tuple[int, ...]
+Value = str | int | bool | None | tuple[str | int, ...]
 """What a parameter may be. Real numbers are text, see `terms.canon`."""
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from stillwatch.terms.canon import canonical, sha256
 
-SECRETS: Final = ("mark-epoch", "mark-key", "canary", "seed", "withheld", "code")
+SECRETS: Final = ("mark-epoch", "mark-context", "mark-key", "canary", "seed", "withheld", "code")
 """Kinds of secret that the ledger commits to."""
 Facts = Mapping[str, str | int | tuple[str, ...]]
 """What is to be known of a secret besides itself; real numbers as text."""
