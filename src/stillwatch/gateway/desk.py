@@ -20,7 +20,7 @@ from stillwatch.gateway.refusal import over_the_limit, turned_away
 from stillwatch.gateway.view import Judgement, View, caller_of
 from stillwatch.policy.buckets import Meter, Rate, rate_of
 from stillwatch.policy.config import PolicyConfig
-from stillwatch.policy.decide import decide
+from stillwatch.policy.decide import decide, severest
 from stillwatch.policy.standing import appeal_key, standing_of
 from stillwatch.terms.account import Control, key_digest
 from stillwatch.terms.action import ALLOW, Action, Standing, Subject
@@ -30,6 +30,8 @@ LONGEST_KEY: Final = 512
 """Characters beyond which a secret is nobody's, without being hashed."""
 MOST_ORDERS: Final = 20_000
 """Actions kept ready; beyond, all are forgotten and decided anew. Callers choose the model names."""
+LONGEST_MODEL: Final = 256
+"""Characters of a model's name beyond which its action is decided anew each time: callers choose them."""
 ORDER_SECONDS: Final = 1.0
 """How long an action is kept ready; a verdict takes effect, or lapses, at most this much late."""
 MOST_METERS: Final = 50_000
@@ -160,6 +162,8 @@ class MemoryDesk:
         except Exception:
             self.counters["policy_failed"] += 1
             return ALLOW
+        if len(model) > LONGEST_MODEL:
+            return action
         if len(orders) >= MOST_ORDERS:
             orders.clear()
         orders[key] = (action, now + ORDER_SECONDS)
@@ -213,7 +217,10 @@ class MemoryDesk:
         idle = account not in self._judgement.held and account not in self._view.decided
         if idle and self._policy.needs_verdict:
             return ALLOW
-        return decide(self._subject(caller, model, endpoint, now), self._policy, now)
+        subject = self._subject(caller, model, endpoint, now)
+        if not model:  # a stored answer, or a server's own choice: whichever model it is, no rule is walked around
+            return severest(subject, self._policy, now, endpoint=endpoint)[1]
+        return decide(subject, self._policy, now)
 
     def _subject(self, caller: Caller, model: str, endpoint: str, now: float) -> Subject:
         view, account = self._view, caller.account
