@@ -74,7 +74,10 @@ JSON = st.recursive(
 
 
 @settings(max_examples=60, deadline=None)
-@given(body=st.dictionaries(st.sampled_from("model messages input prompt tools x y z".split()), JSON), times=st.integers(1, 99))
+@given(
+    body=st.dictionaries(st.sampled_from("model messages input prompt tools x y z".split()), JSON),
+    times=st.integers(1, 99),
+)
 def test_what_is_kept_is_within_the_bound_and_json(body: dict[str, Any], times: int) -> None:
     made = shortened({name: [value] * times for name, value in body.items()}, 1_024)
     assert len(made) <= 1_024 and isinstance(json.loads(made), dict)
