@@ -13,7 +13,15 @@ _ASKED: Final = ("model", "messages", "system", "input", "instructions", "prompt
 """Fields that say what was asked; all others together get an eighth of the room."""
 _NAMES: Final = ("role", "type", "content", "text", "name", "function", "arguments", "tool_calls", "parts", "source")
 """What is kept of an object with more names than there is room for."""
-_STEPS: Final = ((2, 4_096, 24), (8, 1_024, 12), (32, 256, 8), (128, 64, 8), (512, 16, 6), (4_096, 4, 5), (1 << 15, 2, 4))
+_STEPS: Final = (
+    (2, 4_096, 24),
+    (8, 1_024, 12),
+    (32, 256, 8),
+    (128, 64, 8),
+    (512, 16, 6),
+    (4_096, 4, 5),
+    (1 << 15, 2, 4),
+)
 """Texts of a share of the bound, entries of a list or object, depth: each step keeps less than the one before."""
 
 

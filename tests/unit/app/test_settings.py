@@ -183,9 +183,9 @@ def test_every_fault_of_a_file_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(StillwatchError) as refused:
         load_settings(written(tmp_path, MANY))
     said = str(refused.value)
-    for part in ("[detekt] is unknown", "detect.q = True", "detect.alpha = 0", "gateway.upsteam", "gateway.upstream: must",
-                 "vault.share = ", "policy.shadow = 'no'", "'number 2'", "'hasty': orders 'refuse'",
-                 "'odd': action = 'smite'"):  # fmt: skip
+    for part in ("[detekt] is unknown", "detect.q = True", "detect.alpha = 0", "gateway.upsteam",
+                 "gateway.upstream: must", "vault.share = ", "policy.shadow = 'no'", "'number 2'",
+                 "'hasty': orders 'refuse'", "'odd': action = 'smite'"):  # fmt: skip
         assert said.count(part) == 1, (part, said)
     assert "detect.seed" not in said and "policy rule 'fine'" not in said
 
