@@ -29,7 +29,9 @@ def main() -> None:
     named = os.environ.get("STILLWATCH_DATA")
     world = World(given.data or (Path(named) if named else None))
     given.keep.mkdir(parents=True, exist_ok=True)
-    everyone = {seed: Students(world, seed, given.keep, say=lambda text: print(text, flush=True)) for seed in given.seeds}
+    everyone = {
+        seed: Students(world, seed, given.keep, say=lambda text: print(text, flush=True)) for seed in given.seeds
+    }
     for names in (MAIN, [name for name in ORDER if name not in MAIN]):
         for students in everyone.values():
             for name in names:
