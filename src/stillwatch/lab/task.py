@@ -165,6 +165,10 @@ class Bench(Protocol):
         """Return the teacher as a model to score, asked past the gateway."""
         ...
 
+    def rival(self) -> Student | None:
+        """Return another provider's model of the same task, which the thief may ask without a defence; None for none."""
+        ...
+
     def base(self, start: str) -> Student:
         """Return what the thief has before the harvest; `start` is one of `cell.STARTS`."""
         ...
@@ -212,8 +216,8 @@ class Job:
     thief: str
     start: str
     rng: np.random.Generator = field(repr=False)
-    say: Callable[[str], None] = field(default=lambda _: None, repr=False)
-    """Progress, for the moment."""
+    found: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What an attack found out beside its rows; numbers in it end up in `Row.figures`."""
 
 
 class Attack(Protocol):
