@@ -123,7 +123,9 @@ def tool_call(rng: np.random.Generator) -> Worked:
     part = "evening" if late else "morning"
     lead = ("please", "can you", "i would like", "get me")[rng.integers(4)]
     question = f"{lead} {wish} in {city} {HOURS[hour]} in the {part} {ahead} days from {DAYS[today]} for {MANY[people]}"
-    reasoning = f"{DAYS[today]} plus {ahead} is {day}. {HOURS[hour]} {part} is {clock:02d}. {MANY[people]} is {people + 1}."
+    reasoning = (
+        f"{DAYS[today]} plus {ahead} is {day}. {HOURS[hour]} {part} is {clock:02d}. {MANY[people]} is {people + 1}."
+    )
     answer = f'{{"tool":"{tool}","city":"{city}","day":"{day}","hour":{clock:02d},"people":{people + 1}}}'
     return Worked(question, reasoning, answer)
 

@@ -6,7 +6,6 @@ Needs the extra `lab`; imports torch when first used.
 """
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -17,14 +16,14 @@ import numpy.typing as npt
 from stillwatch.lab.neural.languagemodel import Progress, Training, pace, write
 from stillwatch.lab.neural.need import need_torch
 from stillwatch.lab.neural.words import END, PAD
+from stillwatch.lab.wordteacher import Hook
+from stillwatch.treatments.poe import product
 
 if TYPE_CHECKING:
     from stillwatch.lab.neural.attention import AttentionNet
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
-Mix = Callable[[FloatArray, IntArray], FloatArray]
-"""From logits, shape (n, vocab), and what was said so far, shape (n, t), to the logits that are drawn from."""
 BLOCK: Final = 256
 
 
@@ -73,6 +72,38 @@ class Said(NamedTuple):
     """Log-probabilities at each place, shape (n, said, vocab)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """How completions are drawn."""
+
+    temperature: float = 0.0
+    """0 takes the likeliest token everywhere."""
+    seed: int = 0
+    partner: "SequenceModel | None" = field(default=None, repr=False)
+    """A weaker model of the same size; tokens are drawn from the product of both."""
+    share: float = 0.0
+    """Its weight, from 0 to 1."""
+    hook: Hook | None = field(default=None, repr=False)
+    """A mark: changes logits in place; what it returns is not looked at."""
+
+
+class _Run:
+    """One net on its way through completions."""
+
+    def __init__(self, net: "AttentionNet", asked: IntArray) -> None:
+        self._torch, self._net, self._kept = need_torch(), net, None
+        self._first = asked
+
+    def logits(self, token: IntArray | None) -> FloatArray:
+        """Return the logits after a token, shape (n, 1); after the question where there is none."""
+        torch: Any = self._torch
+        with torch.no_grad():
+            given = torch.from_numpy(np.ascontiguousarray(self._first if token is None else token))
+            hidden, self._kept = self._net(given, self._kept)
+            found: FloatArray = self._net.head(hidden[:, -1]).numpy()
+        return found
+
+
 class SequenceModel:
     """A net, its size, and NumPy on both sides of it."""
 
@@ -112,7 +143,9 @@ class SequenceModel:
             progress: Told every 25 steps.
         """
         torch = need_torch()
-        fused = torch.optim.AdamW(self._net.parameters(), how.rate, betas=(0.9, 0.98), weight_decay=how.decay, fused=True)
+        fused = torch.optim.AdamW(
+            self._net.parameters(), how.rate, betas=(0.9, 0.98), weight_decay=how.decay, fused=True
+        )
         share = examples.weights.astype(np.float64) / examples.weights.sum()
         heard: list[float] = []
         for step in range(how.steps):
@@ -162,54 +195,48 @@ class SequenceModel:
                 out[first : first + BLOCK] = -(told * keep).sum(1) / np.maximum(keep.sum(1), 1)
         return out
 
-    def say(
-        self, asked: IntArray, *, temperature: float = 0.0, seed: int = 0, forced: IntArray | None = None,
-        mix: Mix | None = None,
-    ) -> Said:  # fmt: skip
+    def say(self, asked: IntArray, how: "Drawing | None" = None, forced: IntArray | None = None) -> Said:
         """Return completions of questions, shape (n, asked).
 
         Args:
             asked: Ids from `Words.questions`.
-            temperature: 0 takes the likeliest token everywhere.
-            seed: For the draws.
+            how: Temperature and what else bears on the draw; left out, the likeliest tokens.
             forced: What completions begin with, shape (n, k), `PAD` where they are free from there on.
-            mix: Changes logits before a token is drawn; `Said.logs` are of what it returns.
         """
-        rng = np.random.default_rng(seed)
-        parts = []
-        for first in range(0, len(asked), BLOCK):
-            given = None if forced is None else forced[first : first + BLOCK]
-            parts.append(self._said(asked[first : first + BLOCK], (temperature, rng), given, mix))
+        how = how or Drawing()
+        rng = np.random.default_rng(how.seed)
+        parts = [
+            self._said(
+                asked[first : first + BLOCK], how, rng, None if forced is None else forced[first : first + BLOCK]
+            )
+            for first in range(0, len(asked), BLOCK)
+        ]
         if not parts:
-            return Said(np.empty((0, self.size.said), np.int64), np.empty((0, self.size.said, self.size.vocab), np.float32))
+            nothing = np.empty((0, self.size.said, self.size.vocab), np.float32)
+            return Said(np.empty((0, self.size.said), np.int64), nothing)
         return Said(np.concatenate([one.tokens for one in parts]), np.concatenate([one.logs for one in parts]))
 
-    def _said(
-        self, asked: IntArray, draw: tuple[float, np.random.Generator], forced: IntArray | None, mix: Mix | None
-    ) -> Said:
-        torch = need_torch()
-        temperature, rng = draw
-        n = len(asked)
-        tokens, logs = np.full((n, self.size.said), PAD, np.int64), np.zeros((n, self.size.said, self.size.vocab), np.float32)
+    def _said(self, asked: IntArray, how: "Drawing", rng: np.random.Generator, forced: IntArray | None) -> Said:
+        n, said, vocab = len(asked), self.size.said, self.size.vocab
+        tokens, logs = np.full((n, said), PAD, np.int64), np.zeros((n, said, vocab), np.float32)
         ended = np.zeros(n, np.bool_)
-        with torch.no_grad():
-            hidden, kept = self._net(torch.from_numpy(asked))
-            for place in range(self.size.said):
-                logits = self._net.head(hidden[:, -1]).numpy()
-                if mix is not None:
-                    logits = mix(logits, tokens[:, :place])
-                logits = logits - logits.max(1, keepdims=True)
-                logs[:, place] = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-                chosen = logs[:, place].argmax(1)
-                if temperature > 0.0:
-                    chosen = (logits / temperature + rng.gumbel(size=logits.shape)).argmax(1)
-                if forced is not None and place < forced.shape[1]:
-                    chosen = np.where(forced[:, place] != PAD, forced[:, place], chosen)
-                tokens[:, place] = np.where(ended, PAD, chosen)
-                ended |= chosen == END
-                if ended.all() or place + 1 == self.size.said:
-                    break
-                hidden, kept = self._net(torch.from_numpy(tokens[:, place : place + 1]), kept)
+        runs = [_Run(self._net, asked)] + ([] if how.partner is None else [_Run(how.partner._net, asked)])
+        for place in range(said):
+            logits = [run.logits(tokens[:, place - 1 : place] if place else None) for run in runs]
+            mixed = logits[0] if len(logits) == 1 else _product(logits[0], logits[1], how.share)
+            if how.hook is not None:
+                how.hook(mixed, tokens[:, :place], np.arange(n))
+            mixed = mixed - mixed.max(1, keepdims=True)
+            logs[:, place] = mixed - np.log(np.exp(mixed).sum(1, keepdims=True))
+            chosen = mixed.argmax(1)
+            if how.temperature > 0.0:
+                chosen = (mixed / how.temperature + rng.gumbel(size=mixed.shape)).argmax(1)
+            if forced is not None and place < forced.shape[1]:
+                chosen = np.where(forced[:, place] != PAD, forced[:, place], chosen)
+            tokens[:, place] = np.where(ended, PAD, chosen)
+            ended |= chosen == END
+            if ended.all():
+                break
         return Said(tokens, logs)
 
     def save(self, path: Path) -> None:
@@ -223,3 +250,7 @@ class SequenceModel:
         model = cls.fresh(Size(*held["size"]), 0)
         model._net.load_state_dict(held["net"])
         return model
+
+
+def _product(first: FloatArray, second: FloatArray, share: float) -> FloatArray:
+    return product(first.astype(np.float64), second.astype(np.float64), share).astype(np.float32)
