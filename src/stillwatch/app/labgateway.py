@@ -135,7 +135,14 @@ async def gateway_before(
         gateway.treat_with(LabTreater(treater_of(state, settings, "lab", desk.canaries), lambda: lab.now))
         async with _listening(gateway) as url:
             lab = LabGateway(
-                url=url, folder=folder, settings=settings, book=book, desk=desk, orders=timed.orders, recorded=recorded, keys=keys,
+                url=url,
+                folder=folder,
+                settings=settings,
+                book=book,
+                desk=desk,
+                orders=timed.orders,
+                recorded=recorded,
+                keys=keys,
                 now=start,
             )
             lab.refresh()

@@ -30,8 +30,8 @@ def right(bench: Bench, items: Sequence[Item], student: Student) -> Floats:
     return np.array([bench.right(item, answer) for item, answer in zip(items, said, strict=True)], dtype=np.float64)
 
 
-def retained(student: Floats, base: Floats, teacher: Floats, rng: np.random.Generator) -> Measured:
-    """Return (student - base) / (teacher - base); NaN where the teacher has no lead.
+def retained(student: Floats, base: Floats, teacher: Floats, rng: np.random.Generator) -> Measured | None:
+    """Return (student - base) / (teacher - base); None where the teacher has no lead.
 
     Args:
         student: Right or not, one an item; likewise the others, on the same items.
@@ -45,12 +45,10 @@ def retained(student: Floats, base: Floats, teacher: Floats, rng: np.random.Gene
         return float((s - b) / (t - b)) if t > b else float("nan")
 
     rows = np.stack([student, base, teacher], axis=1)
-    value = share(rows)
-    try:
-        low, high = bootstrap_interval(rows, share, rng, config=BOOTSTRAP)
-    except ValueError:
-        low = high = float("nan")
-    return Measured(value=value, low=low, high=high, n=len(rows))
+    if not len(rows) or not teacher.mean() > base.mean():
+        return None
+    low, high = bootstrap_interval(rows, share, rng, config=BOOTSTRAP)
+    return Measured(value=share(rows), low=low, high=high, n=len(rows))
 
 
 def paired(after: Floats, before: Floats, rng: np.random.Generator) -> Measured:

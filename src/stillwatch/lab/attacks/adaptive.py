@@ -44,9 +44,7 @@ def best_reading(bench: Bench, harvest: Harvest, job: Job) -> tuple[Harvest, str
     return [read_as(row, best) for row in harvest], best
 
 
-def _agreement(
-    bench: Bench, rest: Sequence[HarvestRow], aside: Sequence[HarvestRow], reading: str, job: Job
-) -> float:
+def _agreement(bench: Bench, rest: Sequence[HarvestRow], aside: Sequence[HarvestRow], reading: str, job: Job) -> float:
     student = bench.train([read_as(row, reading) for row in rest], job.start, job.rng)
     said = student.answers([row.item for row in aside])
     return sum(a == row.answer for a, row in zip(said, aside, strict=True)) / len(aside)

@@ -4,7 +4,7 @@ In: the pool. Out: a row an answer. The adaptive thief asks each item in the sam
 is in `adaptive`. Source: Orekondy et al. 2019, arXiv:1812.02766 (answers); Hinton et al. 2015, arXiv:1503.02531.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from stillwatch.lab.attacks.harvesting import collected, in_order

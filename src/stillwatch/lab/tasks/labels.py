@@ -61,7 +61,8 @@ class LabelTask:
         rows = [rows[i] for i in order]
         taught = int(min(self.teaching, len(rows) // 2) * size)
         test, honest = int(1_000 * size), int(400 * size)
-        declined = [sets.forbidden()[i] for i in rng.permutation(len(sets.forbidden()))]
+        topic = sets.forbidden()
+        declined = [topic[i] for i in rng.permutation(len(topic))]
         parts = _Parts(self.name)
         bench = LabelBench(
             task=self, seed=seed,
