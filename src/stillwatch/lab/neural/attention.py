@@ -44,7 +44,7 @@ class AttentionNet(nn.Module):
         super().__init__()
         self.length = length
         self.tokens, self.places = nn.Embedding(vocab, width), nn.Embedding(length, width)
-        self.blocks = nn.ModuleList(_Block(width, max(1, width // 24)) for _ in range(layers))
+        self.blocks = nn.ModuleList(_Block(width, 4) for _ in range(layers))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocab)
         for table in (self.tokens, self.places):
             nn.init.normal_(table.weight, std=0.5)

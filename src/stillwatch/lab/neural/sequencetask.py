@@ -20,10 +20,10 @@ from stillwatch.lab.loopback import listening
 from stillwatch.lab.neural.languagemodel import Training
 from stillwatch.lab.neural.need import has_torch
 from stillwatch.lab.neural.puzzles import DECLINED, Puzzle, Worked
-from stillwatch.lab.neural.sequencemodel import Examples, FloatArray, IntArray, SequenceModel, Size
+from stillwatch.lab.neural.sequencemodel import Drawing, Examples, FloatArray, IntArray, SequenceModel, Size
 from stillwatch.lab.neural.sequenceteacher import MODEL, SequenceTeacher
 from stillwatch.lab.neural.words import PAD, SAY, Words
-from stillwatch.lab.task import Answer, Ask, Body, Harvest, HarvestRow, Item, Student
+from stillwatch.lab.task import Answer, Ask, Body, Harvest, HarvestRow, Item, Job, Student
 from stillwatch.treatments.marks.ring import Ring
 
 FORMS: Final = frozenset(("answers", "logprobs", "samples", "judge", "reasoning"))
@@ -36,6 +36,8 @@ OWNED: Final = 48
 SEED_COUNT: Final = 2.0
 """How much each of these weighs beside a harvested row."""
 POOL, TEST, HONEST, FORBIDDEN = 4_000, 500, 200, 100
+PROVING: Final = (0.0, 1.0, 1.0)
+"""Temperatures at which a thief draws reasoning to see whether it ends in the teacher's answer."""
 _HARD: Final = 1e-3
 """Probability that alternatives which are not told of share."""
 
@@ -45,7 +47,7 @@ class SequenceTask:
     """The catalogue's entry for one puzzle."""
 
     puzzle: Puzzle
-    teacher_steps: int = 400
+    teacher_steps: int = 250
     base_steps: int = 80
     student_steps: int = 250
     owned: int = OWNED
@@ -135,6 +137,14 @@ class SequenceBench:
         """What the thief can answer itself."""
         return _items(self.task.name, "seed", self.owned)
 
+    def keep_in(self, folder: Path) -> None:
+        """Keep weights in a folder, and take them from there when they are there already."""
+        self.kept = folder
+
+    def follow(self, ring: Ring) -> None:
+        """Take the ring that the gateway's orders are signed with."""
+        self.ring = ring
+
     def request(self, item: Item, how: Ask) -> Body:
         """Return the chat request."""
         words = how.before or self.task.puzzle.instruction
@@ -179,13 +189,59 @@ class SequenceBench:
         rows = [row for row in harvest if row.answer]
         if not rows:
             return self.base(start)
+        return SequenceStudent(self._student(rows, start, rng), self.words)
+
+    def _student(self, rows: Sequence[HarvestRow], start: str, rng: np.random.Generator) -> SequenceModel:
         model = self.model(start).copy()
         examples = self.examples(rows)
         if start == "base":
             examples = examples.joined(self.own(SEED_COUNT))
         how = Training(steps=self.task.student_steps, seed=int(rng.integers(2**31)), batch=32)
         model.train(examples, how)
-        return SequenceStudent(model, self.words)
+        return model
+
+    def invert(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
+        """Return the rows with reasoning that leads to their answers, as far as the thief can find it.
+
+        A model learns from the thief's own worked examples to tell reasoning from question and answer. A student of
+        what it tells then draws reasoning itself, and where its draw ends in the teacher's answer that takes the place.
+        What neither can tell keeps its bare answer. `job.found` says how many rows were told and how many proved.
+        """
+        rows = [row for row in harvest if row.answer and row.answer != self.refusal]
+        told = self._told(rows, job)
+        proved = self._proved([replace(row, reasoning=text) for row, text in zip(rows, told, strict=True)], job)
+        job.found.update(inverted=sum(map(bool, told)), proved=sum(map(bool, proved)))
+        return [
+            replace(row, reasoning=sure or text) for row, sure, text in zip(rows, proved, told, strict=True)
+        ]  # fmt: skip
+
+    def _told(self, rows: Sequence[HarvestRow], job: Job) -> list[str]:
+        """Return reasoning by a model that saw question and answer; empty where its words run on without an end."""
+        longest = max(len(self.words.tokens(one.answer)) for one in (*self.owned, *rows))
+        asked = self.words.asked + longest
+        words = replace(self.words, asked=asked)
+        mine = Examples(
+            words.questions([f"{one.question} {one.answer}" for one in self.owned]),
+            words.completions([one.reasoning for one in self.owned], ["" for _ in self.owned]),
+            np.ones(len(self.owned), np.float32),
+        )
+        model = SequenceModel.fresh(Size(len(words.texts), asked, words.said), int(job.rng.integers(2**31)))
+        model.train(mine, Training(steps=self.task.base_steps, seed=int(job.rng.integers(2**31)), batch=32))
+        said = model.say(words.questions([f"{row.item.text} {row.answer}" for row in rows])).tokens
+        return [words.text(words.parts(one)[0]) if SAY in one else "" for one in said]
+
+    def _proved(self, rows: Sequence[HarvestRow], job: Job) -> list[str]:
+        """Return reasoning that a student drew and that ended in the teacher's answer; empty where none did."""
+        model = self._student(rows, job.start, job.rng)
+        asked = self.words.questions([row.item.text for row in rows])
+        found = [""] * len(rows)
+        for temperature in PROVING:
+            said = model.say(asked, Drawing(temperature=temperature, seed=int(job.rng.integers(2**31)))).tokens
+            for number, (row, one) in enumerate(zip(rows, said, strict=True)):
+                thought, answer = self.words.parts(one)
+                if not found[number] and self.words.text(answer) == row.answer:
+                    found[number] = self.words.text(thought)
+        return found
 
     def read(self, answer: Answer) -> str:
         """Return the answer in the one form that answers are compared in."""
