@@ -40,12 +40,12 @@ def read_envelope(body: bytes, *, most: int) -> list[dict[str, Any]]:
         most: Most objects in one addition.
 
     Raises:
-        Refusal: 422, it is no envelope; 413, it holds too many objects.
+        Refusal: 400, it is no JSON; 422, it is no envelope; 413, it holds too many objects.
     """
     try:
         envelope = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise Refusal(422, "The body must be a TAXII envelope in JSON.") from None
+        raise Refusal(400, "The body must be JSON in UTF-8.") from None
     objects = envelope.get("objects") if isinstance(envelope, dict) else None
     if not isinstance(objects, list) or not objects or not all(isinstance(item, dict) for item in objects):
         raise Refusal(422, "The envelope must have a list of objects, at least one.")

@@ -143,8 +143,9 @@ class Shelf:
     def delete(self, collection: int, asked: Filter) -> int:
         """Delete what a filter lets through, within `HubFile.writing`, and return how many versions those were."""
         where, values = _where(asked)
-        sql = f"SELECT o.added FROM objects o WHERE o.collection = ?{where}"
-        gone = [(row[0],) for row in self._file.rows(sql, (collection, *values))]
+        sql = f"SELECT o.added FROM objects o WHERE o.collection = ? AND o.added > ?{where}"
+        after = asked.added_after if asked.added_after is not None else -(1 << 62)
+        gone = [(row[0],) for row in self._file.rows(sql, (collection, after, *values))]
         self._file.many("DELETE FROM objects WHERE added = ?", gone)
         return len(gone)
 
