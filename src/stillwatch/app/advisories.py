@@ -6,6 +6,7 @@ what is in force at the hub.
 """
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,18 +76,20 @@ class PulledAdvisories:
             raise StillwatchError(f"{self.path}: of version {file.version}; must be {_VERSION}. Pull again.")
         return tuple(self._whole(kept) for kept in file.advisories)
 
-    def put(self, advisories: Sequence[Advisory]) -> None:
+    def put(self, advisories: Sequence[Advisory]) -> tuple[str, ...]:
         """Replace what was pulled by this; blobs that nothing names any more go.
 
+        Returns:
+            Ids of those left out because they are malformed: one member's mistake must not keep out another's warning.
+
         Raises:
-            StillwatchError: an advisory's kind is unknown, or its tokens are not ascending tokens of 16 bytes.
             OSError: the folder cannot be written; the old file stays.
         """
         blobs = self.path.parent / "blobs"
         blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = []
-        for one in advisories:
-            check_advisory(one)
+        sound = [one for one in advisories if is_sound(one)]
+        for one in sound:
             digest = hashlib.sha256(one.tokens).hexdigest()
             if not (blobs / digest).exists():
                 replace_whole(blobs / digest, one.tokens)
@@ -96,6 +99,7 @@ class PulledAdvisories:
         for path in blobs.iterdir():
             if path.name not in named:
                 path.unlink(missing_ok=True)
+        return tuple(one.id for one in advisories if one not in sound)
 
     def _whole(self, kept: _Kept) -> Advisory:
         path = self.path.parent / "blobs" / kept.digest
@@ -109,16 +113,8 @@ class PulledAdvisories:
         return Advisory(tokens=tokens, **values)
 
 
-def check_advisory(one: Advisory) -> None:
-    """Raise unless an advisory is one that can be matched.
-
-    Raises:
-        StillwatchError: its kind is unknown, or its tokens are not distinct ascending tokens of 16 bytes.
-    """
-    if one.kind not in TOKEN_KINDS:
-        raise StillwatchError(f"advisory {one.id}: kind {one.kind!r}; must be one of {', '.join(TOKEN_KINDS)}.")
+def is_sound(one: Advisory) -> bool:
+    """Return whether an advisory can be matched: of a known kind, with distinct ascending tokens of 16 bytes."""
     tokens = one.split()
-    if not tokens or len(one.tokens) % TOKEN_BYTES or any(a >= b for a, b in zip(tokens, tokens[1:], strict=False)):
-        raise StillwatchError(
-            f"advisory {one.id}: its tokens must be distinct, ascending, of {TOKEN_BYTES} bytes each."
-        )
+    ascending = all(a < b for a, b in itertools.pairwise(tokens))
+    return one.kind in TOKEN_KINDS and bool(tokens) and len(one.tokens) % TOKEN_BYTES == 0 and ascending

@@ -46,10 +46,8 @@ class MatchConfig:
     """Values that wait in memory to be made tokens, at most; beyond, they are left out and counted."""
     poll_seconds: float = 60.0
     """How often the watcher matches again where nothing new was pulled, in seconds; above 0."""
-    organisation: str = ""
-    """This provider's own organisation, as the hub names it; its own warnings are no news."""
     organisations: tuple[str, ...] = ()
-    """Organisations whose warnings count, as the hub names them; empty for all that the hub verified."""
+    """STIX ids of the organisations whose warnings count; empty for all that the hub verified."""
     common_share: float = 0.05
     """Share of the accounts with tokens beyond which a warning that matches them is set aside; between 0 and 1."""
 

@@ -1,12 +1,13 @@
 """From settings to the two notaries as one tokeniser, and to whom this provider believes.
 
-In: section `[matching]`, the environment. Out: `SeriesTokeniser`, `Trust`. No key is printed.
+In: sections `[matching]` and `[coalition]`, the environment. Out: `SeriesTokeniser`, `Trust`. No key is printed.
 """
 
 import os
 from pathlib import Path
 
 from stillwatch.app.matchconfig import MatchConfig
+from stillwatch.app.settings import Settings
 from stillwatch.exchange.notary.caller import NotaryAddress
 from stillwatch.exchange.notary.series import SeriesTokeniser
 from stillwatch.policy.coalition import Trust
@@ -29,9 +30,12 @@ def tokeniser_of(config: MatchConfig) -> SeriesTokeniser:
     )
 
 
-def trust_of(config: MatchConfig) -> Trust:
-    """Return whom the settings believe."""
-    return Trust(own=config.organisation, organisations=config.organisations, common_share=config.common_share)
+def trust_of(settings: Settings) -> Trust:
+    """Return whom the settings believe; this provider's own warnings are no news to it."""
+    config = settings.matching
+    return Trust(
+        own=settings.coalition.organisation, organisations=config.organisations, common_share=config.common_share
+    )
 
 
 def _address(config: MatchConfig, place: str) -> NotaryAddress:

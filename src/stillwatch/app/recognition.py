@@ -63,7 +63,9 @@ def match_now(state: Path, settings: Settings, index: TokenIndex, now: float) ->
         StillwatchError: what was pulled, or the index, is damaged.
         OSError: the state folder cannot be written.
     """
-    found = recognise(PulledAdvisories(state).all(), index, trust_of(settings.matching), now)
+    found = recognise(PulledAdvisories(state).all(), index, trust_of(settings), now)
+    matches_path(state).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replace_whole(matches_path(state), msgspec.json.encode(Kept(made_at=now, found=found)))
     path = LiveFolder(state).warned
     try:
         before = read_warned(path)
@@ -73,8 +75,6 @@ def match_now(state: Path, settings: Settings, index: TokenIndex, now: float) ->
     warned = {one.account: _warned(one, before.get(one.account), settings.policy, key, now) for one in found.matches}
     if warned != before or not path.exists():
         write_warned(path, tuple(warned.values()))
-    matches_path(state).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    replace_whole(matches_path(state), msgspec.json.encode(Kept(made_at=now, found=found)))
     return found
 
 

@@ -124,9 +124,10 @@ def _unfit(advisory: Advisory, trust: Trust, spent: Counter[str], now: float) ->
         return "not of an organisation that the settings hold to be verified"
     if advisory.revoked:
         return "revoked"
-    if advisory.disputed_by:
-        return f"disputed by {', '.join(advisory.disputed_by)}"
-    if not advisory.in_force(now):
+    disputed = [by for by in advisory.disputed_by if not trust.organisations or by in (*trust.organisations, trust.own)]
+    if disputed:
+        return f"disputed by {', '.join(disputed)}"
+    if not advisory.valid_from <= now < advisory.valid_until:
         return "not in force at this time"
     spent[advisory.organisation] += len(advisory.tokens) // TOKEN_BYTES
     if spent[advisory.organisation] > trust.most_tokens:

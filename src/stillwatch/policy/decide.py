@@ -12,7 +12,7 @@ from stillwatch.policy.check import reaches_workloads
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.rule import Rule
 from stillwatch.policy.step_up import least_ask
-from stillwatch.terms.action import ACTIONS, ALLOW, Action, Held, Subject
+from stillwatch.terms.action import ACTIONS, ALLOW, DISTILLATION, Action, Held, Subject
 
 DAY: Final = 86_400.0
 
@@ -41,7 +41,8 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
     """Return what is ordered for one request.
 
     The order is: an account promised unmodified answers is allowed; so is one that a person dismissed or
-    released; then the first rule that fits, given the verdict or confirmation in force at `now`.
+    released; then the first rule that fits, given the verdict or confirmation in force at `now`. A request under a
+    grant is refused by no rule.
 
     Args:
         subject: The account and its request.
@@ -55,10 +56,13 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
         return ALLOW
     own = ground_of(subject, decided, now)
     apart = bool(subject.workload) and subject.quota_left
+    licensed = subject.workload == DISTILLATION and subject.quota_left
     for rule in config.rules:
         ground = _others_word(subject, rule, now) if rule.needs == "coalition" else own
         if ground.kind not in _SUFFICES[rule.needs] or (apart and not reaches_workloads(rule)):
             continue
+        if licensed and rule.action == "refuse":
+            continue  # a grant frees from refusal, and from nothing else
         if rule.is_for(subject) and _strong_enough(rule, subject) and now < _ends(rule, ground, subject.held):
             ask = _ask(rule, subject)
             if rule.action != "challenge" or ask:

@@ -18,8 +18,12 @@ REASONS: Final = ("none", "unusual_use", "quota", "terms")
 """Reason classes that an account is told; never the scenario."""
 VERBS: Final = ("confirm", "dismiss", "release")
 """What a person can decide of a verdict."""
-WORKLOADS: Final = ("evaluation", "research", "synthetic_data")
-"""Workloads that an account can declare; each is a stratum of its own, bounded by a quota."""
+DECLARED: Final = ("evaluation", "research", "synthetic_data")
+"""Workloads that an account may declare."""
+DISTILLATION: Final = "distillation"
+"""Workload of a request under a grant; nobody can declare it."""
+WORKLOADS: Final = (*DECLARED, DISTILLATION)
+"""All workloads; each is a stratum of its own, bounded by a quota."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

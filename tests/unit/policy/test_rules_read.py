@@ -202,5 +202,5 @@ def test_the_reference_lists_the_shipped_ladder_and_every_action() -> None:
     for rule in RULES:
         row = next(line for line in page.splitlines() if line.startswith(f"| `{rule.name}` |"))
         assert f"`{rule.action}`" in row and f"| {rule.expires_days:g} |" in row
-        assert row.endswith("| no |" if rule.shadow is False else "| as `policy.shadow` |")
+        assert row.endswith({False: "| no |", True: "| yes |", None: "| as `policy.shadow` |"}[rule.shadow])
     assert all(f"\n| `{action}` |" in page for action in ACTIONS)

@@ -19,7 +19,7 @@ _IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _CARD: Final = re.compile(r"([0-9]{6,8})-([0-9]{4})-([0-9]{2})([0-9]{2})")
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s]{3,253}")
 _ETHEREUM: Final = re.compile(r"0x[0-9a-f]{40}")
-_LONG_DIGITS: Final = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
+_LONG_DIGITS: Final = re.compile(r"(?<![0-9])[2-6](?:[ -]?[0-9]){12,18}(?![0-9])")
 _LONGEST: Final = 512
 
 
@@ -43,7 +43,7 @@ def payment(text: str) -> TokenInput:
     scheme, rest = (match[1], text[len(match[1]) + 1 :].strip()) if match else ("", text)
     if scheme not in _PAYMENTS:
         scheme, rest = "opaque", text.removeprefix("opaque:").strip()
-    if scheme != "iban":
+    if scheme not in ("iban", "card"):  # those two have forms of their own, which no full number fits
         _no_card_number(rest)
     canonical = _PAYMENTS[scheme](rest)
     if not canonical:
