@@ -33,11 +33,11 @@ def claims_of(state: Path, report: Path | None = None) -> tuple[Claim, ...]:
     claims = claims_of_held(tuple(read_live(state).held.values()))
     if (live.report / "explain.json").is_file():
         with suppress(StillwatchError):  # of another version until the next judgement; what is published is enough
-            claims = _joined(claims, _of_report(live.report))
-    return _joined(claims, _of_report(report)) if report else claims
+            claims = joined(claims, _of_report(live.report))
+    return joined(claims, _of_report(report)) if report else claims
 
 
-def _joined(first: tuple[Claim, ...], then: tuple[Claim, ...]) -> tuple[Claim, ...]:
+def joined(first: tuple[Claim, ...], then: tuple[Claim, ...]) -> tuple[Claim, ...]:
     """Return the claims of both, a published account with the strength that is published of it.
 
     A report weighs a member by its own part of the campaign's evidence, which is another figure than the verdict it

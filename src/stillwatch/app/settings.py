@@ -16,6 +16,7 @@ from stillwatch.detect.config import DetectConfig
 from stillwatch.terms.errors import StillwatchError
 
 if TYPE_CHECKING:
+    from stillwatch.app.consoleconfig import AlertConfig, ConsoleConfig
     from stillwatch.app.serveconfig import ServeConfig
     from stillwatch.app.vaultconfig import VaultConfig
     from stillwatch.app.watchconfig import WatchConfig
@@ -106,6 +107,18 @@ class Settings:
     def vault(self) -> "VaultConfig":
         """Table `[vault]`: the one place where text may be kept."""
         found: VaultConfig = self._of("vault")
+        return found
+
+    @property
+    def console(self) -> "ConsoleConfig":
+        """Table `[console]`: pages and API for people."""
+        found: ConsoleConfig = self._of("console")
+        return found
+
+    @property
+    def alerts(self) -> "AlertConfig":
+        """Table `[alerts]`: who is told when something waits for a person."""
+        found: AlertConfig = self._of("alerts")
         return found
 
     def _of(self, name: str) -> Any:

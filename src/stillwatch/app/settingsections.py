@@ -55,6 +55,8 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "watch": Section(home="stillwatch.app.watchconfig:WatchConfig"),
     "vault": Section(home="stillwatch.app.vaultconfig:VaultConfig"),
     "serve": Section(home="stillwatch.app.serveconfig:ServeConfig"),
+    "console": Section(home="stillwatch.app.consoleconfig:ConsoleConfig"),
+    "alerts": Section(home="stillwatch.app.consoleconfig:AlertConfig"),
     "litellm": Section(home="stillwatch.gateway.litellm:LiteLLMConfig"),
     "middleware": Section(home="stillwatch.gateway.middleware:MiddlewareConfig"),
 }

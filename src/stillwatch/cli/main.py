@@ -11,6 +11,7 @@ from stillwatch.cli.backup import backup, restore
 from stillwatch.cli.calibrate import calibrate
 from stillwatch.cli.canary import canary
 from stillwatch.cli.config import config
+from stillwatch.cli.console import console
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
 from stillwatch.cli.explain import explain
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 for command in (
-    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, status,
-    config, backup, restore, lab, run, demo,
+    serve, console, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault,
+    status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)
