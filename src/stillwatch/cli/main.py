@@ -15,6 +15,7 @@ from stillwatch.cli.console import console
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
 from stillwatch.cli.explain import explain
+from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
 from stillwatch.cli.logs import logs
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 for command in (
-    serve, console, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault,
-    status, config, backup, restore, lab, run, demo,
+    serve, console, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, grant, canary, watermark,
+    vault, status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)

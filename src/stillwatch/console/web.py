@@ -21,7 +21,6 @@ from stillwatch.console.office import Changes, Door, Views
 from stillwatch.console.oidc import Provider
 from stillwatch.console.paper import Paper
 
-
 _SAID: Final = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address takes other methods."),

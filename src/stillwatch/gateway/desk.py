@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from stillwatch.gateway.dpop import Shown
+from stillwatch.gateway.grants import Grants, granted_caller
 from stillwatch.gateway.ports import Caller, Refusal
 from stillwatch.gateway.published import read_published
 from stillwatch.gateway.refusal import over_the_limit, turned_away
@@ -54,6 +56,8 @@ class MemoryDesk:
             secret: Secret of key digests; that of appeal ids is derived from it.
             part: Share of every limit that this worker gives: one over the number of workers.
         """
+        self.grants: Grants | None = None
+        """Checks grants; None where none can be used."""
         self.counters: Counter[str] = Counter()
         """What failed and what was turned away, by name."""
         self._control, self._published, self._policy = control, published, policy
@@ -91,6 +95,8 @@ class MemoryDesk:
             if self._control.generation() != self._view.generation:
                 self._view, changed = View.of(self._control), True
             self._read_at = now
+            if self.grants is not None:
+                self.grants.refresh(self._control, changed=changed)
         except Exception:  # whatever ails the file, a worker goes on with what it knows
             self.counters["control_unread"] += 1
         try:
@@ -140,6 +146,16 @@ class MemoryDesk:
             return None
         return holder.caller
 
+    def granted(self, shown: Shown, now: float) -> Caller | Refusal:
+        """Return who asks under the grant that a request shows, or why it does not count."""
+        if self.grants is None:
+            return Refusal(status=401, code="invalid_token", message="Grants cannot be used here; send an API key.")
+        record, refusal = self.grants.check(shown, now)
+        if record is None or refusal is not None:
+            self.counters["grants_refused"] += 1
+            return refusal or Refusal(status=401, code="invalid_token", message="The grant is not known here.")
+        return granted_caller(self.holder(record.account), record)
+
     def holder(self, account: str, key_id: str = "") -> Caller:
         """Return the caller that stands for an account whose key somebody else has checked."""
         return caller_of(account, key_id, self._view.accounts.get(account))
@@ -151,7 +167,7 @@ class MemoryDesk:
     def action(self, caller: Caller, model: str, endpoint: str, now: float) -> Action:
         """Return what policy orders; `ALLOW` when policy fails, which is counted."""
         orders = self._orders  # taken before the view: what is decided on an old view goes to the old orders
-        key = (caller.account, model, endpoint)
+        key = (caller.owner or caller.account, model, endpoint)
         ready = orders.get(key)
         if ready is not None and now < ready[1]:
             return ready[0]
@@ -186,7 +202,9 @@ class MemoryDesk:
         meter = self._meters.get(caller.account)
         if meter is not None:
             meter.settle(used - estimated, now)
-        if caller.workload:
+        if caller.grant and self.grants is not None:
+            self.grants.spend(caller.grant, used)
+        elif caller.workload:
             self._meter(caller.account).spend_workload(used, now)
 
     def refusal(self, caller: Caller, action: Action, now: float) -> Refusal | None:
@@ -222,7 +240,7 @@ class MemoryDesk:
         return Subject(
             account=account, organisation=caller.organisation, plan=caller.plan, model=model, endpoint=endpoint,
             country=caller.country, unmodified=caller.unmodified, workload=caller.workload,
-            quota_left=(self._meters.get(account) or Meter()).workload_left(quota, now),
+            quota_left=bool(caller.grant) or (self._meters.get(account) or Meter()).workload_left(quota, now),
             verified=record.verified if record is not None else (),
             held=self._judgement.held.get(account),
             decided=decided.verb if decided is not None else "",

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from stillwatch.policy.rule import Rule
-from stillwatch.terms.action import NEEDS_CONFIRMATION
+from stillwatch.terms.action import DISTILLATION, NEEDS_CONFIRMATION
 from stillwatch.terms.treated import facts_of
 
 _PATTERN_MARKS: Final = frozenset("*?[")
@@ -61,9 +61,12 @@ def covers(first: Rule, then: Rule) -> bool:
 
     A challenge is passed by those who have proved what it asks, so it covers nothing. A rule that lasts longer
     outlives a shorter one before it, unless it needs more: then it would sleep through the time that matters.
+    A refusal passes over requests under a grant, so it does not cover a rule that names them.
     Only a rule that names workloads, or needs a confirmed verdict, reaches a declared workload within its quota.
     """
     if first.action == "challenge" or (then.workloads and not reaches_workloads(first)):
+        return False
+    if first.action == "refuse" and DISTILLATION in then.workloads:
         return False
     return (
         _REACH[first.needs] >= _REACH[then.needs]

@@ -12,7 +12,7 @@ from stillwatch.policy.check import reaches_workloads
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.rule import Rule
 from stillwatch.policy.step_up import least_ask
-from stillwatch.terms.action import ACTIONS, ALLOW, CLEARING, STEP_UP_RULE, Action, Held, Subject
+from stillwatch.terms.action import ACTIONS, ALLOW, CLEARING, DISTILLATION, STEP_UP_RULE, Action, Held, Subject
 
 DAY: Final = 86_400.0
 
@@ -41,7 +41,7 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
 
     The order is: an account promised unmodified answers is allowed; so is one that a person dismissed or
     released; one that a person asked to prove itself is challenged until it has; then the first rule that fits, given
-    the verdict or confirmation in force at `now`.
+    the verdict or confirmation in force at `now`. A request under a grant is refused by no rule.
 
     Args:
         subject: The account and its request.
@@ -57,9 +57,12 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
         return asked
     ground = ground_of(subject, decided, now)
     apart = bool(subject.workload) and subject.quota_left
+    licensed = subject.workload == DISTILLATION and subject.quota_left
     for rule in config.rules:
         if ground.kind not in _SUFFICES[rule.needs] or (apart and not reaches_workloads(rule)):
             continue
+        if licensed and rule.action == "refuse":
+            continue  # a grant frees from refusal, and from nothing else
         if rule.is_for(subject) and _strong_enough(rule, subject) and now < _ends(rule, ground, subject.held):
             ask = _ask(rule, subject)
             if rule.action != "challenge" or ask:

@@ -26,6 +26,10 @@ _AUDITED: Final = (
     ("canaries", "INSERT", "canary planned", "NEW.id",
      "'subject', NEW.subject, 'template', NEW.template, 'by', NEW.by, 'reason', NEW.reason, 'decision', NEW.decision"),
     ("canaries", "UPDATE", "canary retired", "NEW.id", "'by', NEW.retired_by"),
+    ("grants", "INSERT", "grant issued", "NEW.id",
+     "'account', NEW.account, 'organisation', NEW.organisation, 'tokens', NEW.tokens, 'purposes', json(NEW.purposes),"
+     " 'expires', NEW.expires, 'by', NEW.by, 'reason', NEW.reason"),
+    ("grants", "UPDATE", "grant revoked", "NEW.id", "'account', NEW.account, 'by', NEW.revoked_by"),
     ("people", "INSERT", "person added", "NEW.name", "'role', NEW.role, 'sso', NEW.subject <> ''"),
     ("people", "UPDATE", "person changed", "NEW.name",
      "'role', NEW.role, 'sso', NEW.subject <> '', 'disabled', NEW.disabled,"

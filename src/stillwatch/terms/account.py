@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stillwatch.terms.canary import CanaryRegistry
+from stillwatch.terms.grant import GrantRegistry
 
 
 def key_digest(key: str, secret: bytes) -> str:
@@ -106,8 +107,8 @@ class Appeal:
     reason: str = ""
 
 
-class Control(CanaryRegistry, Protocol):
-    """Keys, accounts, decisions, appeals, canaries; shared by processes; a change is durable when the call returns."""
+class Control(CanaryRegistry, GrantRegistry, Protocol):
+    """Control records, shared by processes; a change is durable when the call returns."""
 
     def generation(self) -> int:
         """Return a number that changes whenever anything was changed by any process; cheap to ask each second."""

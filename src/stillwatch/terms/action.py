@@ -20,8 +20,12 @@ CLEARING: Final = frozenset({"dismiss", "release"})
 """Decisions under which no rule acts on the account."""
 STEP_UP_RULE: Final = "step_up"
 """What stands for a rule where a person asked the account to prove itself."""
-WORKLOADS: Final = ("evaluation", "research", "synthetic_data")
-"""Workloads that an account can declare; each is a stratum of its own, bounded by a quota."""
+DECLARED: Final = ("evaluation", "research", "synthetic_data")
+"""Workloads that an account may declare."""
+DISTILLATION: Final = "distillation"
+"""Workload of a request under a grant; nobody can declare it."""
+WORKLOADS: Final = (*DECLARED, DISTILLATION)
+"""All workloads; each is a stratum of its own, bounded by a quota."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from stillwatch.store.trail import digest_of
 from tests.console_rig import PASSWORD, Rig, rigged
 
 PAGES = ("/", "/campaigns", "/campaigns?show=others", "/campaigns?show=all", "/accounts",
-         "/accounts?starts=user-", "/queue", "/decisions", "/appeals", "/policy", "/keys", "/dossiers", "/scorecards", "/trail", "/people")  # fmt: skip
+         "/accounts?starts=user-", "/queue", "/decisions", "/appeals", "/policy", "/keys",
+          "/dossiers", "/scorecards", "/trail", "/people")  # fmt: skip
 FORMS = ("/decide", "/proposal", "/appeal/open", "/appeal/answer", "/policy/try", "/person/add", "/person/change",
          "/token/revoke", "/logout")  # fmt: skip
 
@@ -164,7 +165,8 @@ def test_no_page_shows_a_key_a_secret_a_canary_or_another_persons_session(rig: R
     ask = CanaryAsk(subject=rig.member(), by="admin", reason="r", count=2)
     made = plan(book, ask, canary_secret(rig.folder), time.time()).canaries
     token = rig.token("admin")
-    hidden = [issued.key, issued.record.digest, PASSWORD, rig.state.people.password("admin"), token["authorization"][7:],
+    hidden = [issued.key, issued.record.digest, PASSWORD, rig.state.people.password("admin"),
+              token["authorization"][7:],
               (rig.folder / "master.key").read_bytes().hex(), rig.state.secret.hex(), canary_secret(rig.folder).hex(),
               *(record.nonce for record in made), *(record.commitment for record in made)]  # fmt: skip
     subject, member = rig.campaign().id, rig.member()
