@@ -45,7 +45,7 @@ class Api:
             try:
                 given = {one.name: _value(one, request) for one in operation.takes}
                 body = await _body(operation, request) if operation.body is not None else None
-            except _Unreadable as wrong:
+            except Unreadable as wrong:
                 return problem(wrong.status, wrong.code, str(wrong))
             asked = Asked(me, self._views, self._changes, given, body)
             try:
@@ -65,7 +65,7 @@ class Api:
         return Response(document(), media_type="application/json")
 
 
-class _Unreadable(Exception):
+class Unreadable(Exception):
     """A parameter or body that cannot be read."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -100,30 +100,30 @@ def _value(one: Parameter, request: Request) -> Any:
         return one.default
     if one.kind == "integer":
         if not (text.isascii() and text.isdecimal() and len(text) < 12 and one.low <= int(text) <= one.high):
-            raise _Unreadable(422, "bad_parameter", f"{one.name}: must be a whole number from {one.low} to {one.high}.")
+            raise Unreadable(422, "bad_parameter", f"{one.name}: must be a whole number from {one.low} to {one.high}.")
         return int(text)
     if one.kind == "boolean":
         if text not in ("true", "false"):
-            raise _Unreadable(422, "bad_parameter", f"{one.name}: must be true or false.")
+            raise Unreadable(422, "bad_parameter", f"{one.name}: must be true or false.")
         return text == "true"
     if len(text) > min(one.high, 400):
-        raise _Unreadable(422, "bad_parameter", f"{one.name}: must have at most {min(one.high, 400)} characters.")
+        raise Unreadable(422, "bad_parameter", f"{one.name}: must have at most {min(one.high, 400)} characters.")
     return text
 
 
 async def _body(operation: Operation, request: Request) -> Any:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise _Unreadable(415, "not_json", "The body must be application/json.")
+        raise Unreadable(415, "not_json", "The body must be application/json.")
     content = b""
     async for chunk in request.stream():
         content += chunk
         if len(content) > LARGEST_FORM:
-            raise _Unreadable(413, "too_large", f"The body must have at most {LARGEST_FORM} bytes.")
+            raise Unreadable(413, "too_large", f"The body must have at most {LARGEST_FORM} bytes.")
     try:
         return msgspec.json.decode(content, type=operation.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
         # The decoder names fields and kinds, and never repeats a value.
-        raise _Unreadable(422, "bad_body", str(wrong)) from None
+        raise Unreadable(422, "bad_body", str(wrong)) from None
 
 
 def _encoded(found: Any) -> bytes:

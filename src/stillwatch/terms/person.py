@@ -4,9 +4,8 @@ In: nothing. Out: frozen records, none of which holds a password, a session's se
 hashes and never leave the store. Left to `store.people` and `store.trail`: keeping them. Left to `console`: the rights.
 """
 
-import getpass
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -114,14 +113,8 @@ _ACTOR: ContextVar[Actor | None] = ContextVar("actor", default=None)
 
 
 def actor() -> Actor:
-    """Return who makes the changes of this moment: whom `acting_as` names, else the system's user."""
-    found = _ACTOR.get()
-    if found is not None:
-        return found
-    name = "unknown"
-    with suppress(OSError, KeyError, ImportError):
-        name = getpass.getuser()
-    return Actor(f"system user {name}")
+    """Return who makes the changes of this moment: whom `acting_as` names."""
+    return _ACTOR.get() or Actor("unnamed")
 
 
 @contextmanager
