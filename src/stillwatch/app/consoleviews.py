@@ -90,23 +90,15 @@ class ConsoleViews:
         )  # fmt: skip
 
     def _realised(self, facts: Facts, head: r.Head) -> list[r.Realised]:
-        """Return how verdicts fared with people: the last word on each campaign, and on each account alone."""
-        last: dict[tuple[str, str], str] = {}
-        for decision in facts.decisions:
-            if decision.verb != "step_up" and decision.receipt:
-                last[decision.kind, decision.subject] = decision.verb
-        found = []
-        for kind, what, promised in (
-            ("campaign", "Reported campaigns that people found to be honest", head.q),
-            ("account", "Verdicts on single accounts that people found to be wrong", head.alpha),
-        ):
-            verbs = [verb for (of, _), verb in last.items() if of == kind]
-            wrong = sum(verb == "dismiss" for verb in verbs)
-            decided = sum(verb in ("confirm", "dismiss") for verb in verbs)
-            low, high = clopper_pearson(wrong, decided)
-            found.append(r.Realised(what=what, promised=promised, wrong=wrong, decided=decided, low=float(low),
-                                    high=float(high), rate=wrong / decided if decided else None))  # fmt: skip
-        return found
+        """Return how verdicts fared with people, by their last word on each campaign, and on each account."""
+        last = {d.subject: d.verb for d in facts.decisions if d.kind == "campaign" and d.verb in ("confirm", "dismiss")}
+        cleared = sum(d.verb == "dismiss" for d in facts.latest.values())
+        return [
+            _rate("Reported campaigns that people dismissed as honest", head.q,
+                  sum(verb == "dismiss" for verb in last.values()), len(last)),
+            _rate("Accounts that people dismissed as honest, of all judged", None, min(cleared, head.accounts),
+                  head.accounts),
+        ]  # fmt: skip
 
     # ---- campaigns ----
 
@@ -321,3 +313,9 @@ class ConsoleViews:
             tokens=[r.TokenLine(id=t.id, person=t.person, role=t.role, label=t.label, made=t.made, expires=t.expires,
                                 revoked=t.revoked) for t in self._s.people.tokens()],
         )  # fmt: skip
+
+
+def _rate(what: str, promised: float | None, wrong: int, decided: int) -> r.Realised:
+    low, high = clopper_pearson(wrong, decided)
+    return r.Realised(what=what, promised=promised, wrong=wrong, decided=decided, low=float(low), high=float(high),
+                      rate=wrong / decided if decided else None)  # fmt: skip

@@ -55,7 +55,8 @@ class Realised:
     """How verdicts fared with people: what was promised, and what people found."""
 
     what: str
-    promised: float
+    promised: float | None
+    """None where nothing was promised of it."""
     wrong: int
     """Dismissed by a person, or cleared on appeal."""
     decided: int
