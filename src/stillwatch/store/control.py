@@ -10,7 +10,7 @@ Source: SQLite in write-ahead mode, https://sqlite.org/wal.html.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any, Final, Self, TypeVar
 
 from stillwatch.store.controlfailure import DAMAGED, make_private, named_failure
 from stillwatch.store.controlschema import APPLICATION_ID, MIGRATIONS
+from stillwatch.store.trail import seal
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
 from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.grant import GrantRecord
+from stillwatch.terms.person import actor
 
 FILE_NAME: Final = "control.sqlite"
 """Its name in the state folder."""
@@ -112,6 +114,11 @@ class SqliteControl:
         names, values = _columns(record)
         with self.changing():
             self._rows(f"INSERT INTO canaries ({_listed(names)}) VALUES ({_marks(names)})", values)
+
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Keep several canaries."""
+        for record in records:
+            self.add_canary(record)
 
     def retire_canary(self, canary: str, at: float, by: str) -> None:
         """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
@@ -204,10 +211,15 @@ class SqliteControl:
             self._depth -= 1
             if self._depth == 0:
                 try:
+                    seal(self.rows, actor)
                     self._rows("COMMIT")
                 except BaseException:
                     self._roll_back()
                     raise
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Run one statement on the file and return its rows; for the other keepers of records in this room."""
+        return self._rows(sql, values)
 
     def copy_to(self, path: Path) -> None:
         """Write a consistent copy to a new file, readable by its owner only, while others go on writing."""

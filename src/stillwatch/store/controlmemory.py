@@ -4,7 +4,7 @@ In: control records. Out: the same. Nothing is kept; one process, any number of 
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self
@@ -108,6 +108,11 @@ class MemoryControl:
                 raise StillwatchError(f"control: canary {record.id} is there already; nothing was changed.")
             self._canaries = {**self._canaries, record.id: record}
             self._generation += 1
+
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Keep several canaries."""
+        for record in records:
+            self.add_canary(record)
 
     def retire_canary(self, canary: str, at: float, by: str) -> None:
         """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
