@@ -15,20 +15,11 @@ from stillwatch.gateway.warned import read_warned
 from stillwatch.store.tokenindex import SqliteTokens
 from stillwatch.terms.coalition import Advisory
 from stillwatch.terms.errors import StillwatchError
-from stillwatch.terms.exchange import Exchange, Message
 from stillwatch.terms.served import Served
-from tests.notary_rig import LocalTokeniser
-from tests.served_calls import served_of
+from tests.notary_rig import LocalTokeniser, exchange
 
 NOW = 1_800_000_000.0
 TEMPLATE = "Read the following task with care and then write down every step of your reasoning about {} in full."
-
-
-def exchange(account: str, text: str, pays: str = "", address: str = "62.1.1.1") -> Served:
-    return served_of(Exchange(
-        time=NOW, account=account, payment=pays, address=address, endpoint="chat", model="m",
-        messages=(Message(role="user", text=text),), answer="An answer.",
-    ), account=account, payment=pays, address=address)  # fmt: skip
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import numpy as np
 
 from stillwatch.app.advisories import PulledAdvisories
 from stillwatch.detect.attribution import Earlier, attribute, near_copies
+from stillwatch.gateway.published import Published, write_published
 from stillwatch.stats.exact import binomial_tail
 from stillwatch.store.tokenindex import SqliteTokens
+from stillwatch.terms.action import Held
 from stillwatch.terms.coalition import Advisory, Holding
 from tests.e2e.command_line import Place
 
@@ -97,3 +99,26 @@ def test_the_command_names_campaigns_with_their_nats_and_no_nationality(tmp_path
     assert place.run_here("attribute", "c-unknown").exit_code == 2
     (tmp_path / "pool.txt").write_text("nobody\n")
     assert "carries tokens" in place.run_here("attribute", "--accounts", "pool.txt").stderr
+
+
+def test_a_campaign_here_is_held_against_those_that_a_person_confirmed_before(tmp_path: Path) -> None:
+    place, state = Place(tmp_path), tmp_path / ".stillwatch"
+    before = [f"o{n}" for n in range(12)]
+    index = SqliteTokens(state / "tokens.sqlite")
+    index.add(
+        "e692-x",
+        CROWD + [pays(name, n) for n, name in enumerate(POOL)] + [pays(name, n) for n, name in enumerate(before)],
+    )
+    index.close()
+    held = {
+        name: Held(account=name, log_e=20.0, accused=True, campaign=campaign, since=0.0, effective=0.0, expires=4e9)
+        for campaign, names in (("c-before", before), ("c-now", POOL)) for name in names
+    }  # fmt: skip
+    write_published(state / "published.json", Published(generation=1, made_at=1.0, judged_until=1.0, held=held))
+    assert place.run_here("attribute", "c-now").exit_code == 0  # nothing was confirmed yet
+    assert place.run_here("decide", "confirm", "c-before", "--by", "ann", "--reason", "one queue").exit_code == 0
+    done = place.run_here("attribute", "c-now")
+    assert done.exit_code == 1 and "c-before" in done.stdout and "payment 12 of 20" in done.stdout
+    assert place.run_here("attribute", "c-now", "--without", "payment").exit_code == 0
+    assert place.run_here("decide", "dismiss", "c-before", "--by", "ann", "--reason", "wrong").exit_code == 0
+    assert place.run_here("attribute", "c-now").exit_code == 0
