@@ -35,6 +35,9 @@ from stillwatch.terms.served import Served
 STATUS_NAME: Final = "tokens.json"
 _STEP_SECONDS: Final = 0.5
 _LONGEST_WAIT: Final = 300.0
+_SAY_SECONDS: Final = 2.0
+_MATCH_SECONDS: Final = 5.0
+"""Matching again because more tokens came waits this long at least; because something was pulled it does not."""
 _CLOSE_SECONDS: Final = 5.0
 _AT_ONCE: Final = 2048
 
@@ -78,6 +81,7 @@ class TokenKeeper:
     _matched_at: float = -1e9
     _failures: int = 0
     _due: float = -1e9
+    _said_at: float = -1e9
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
@@ -114,6 +118,7 @@ class TokenKeeper:
             self._thread.join(_CLOSE_SECONDS)
         if self._thread is None or not self._thread.is_alive():
             self.index.close()
+        self._say(now=True)
 
     def step(self) -> None:
         """Make tokens of what waits and match what is due; never raises."""
@@ -174,8 +179,9 @@ class TokenKeeper:
         self.status.epoch = epoch
 
     def _match_due(self) -> bool:
-        late = time.monotonic() - self._matched_at >= self.settings.matching.poll_seconds
-        return self._changed or late or PulledAdvisories(self.state).stamp() != self._stamp
+        poll, waited = self.settings.matching.poll_seconds, time.monotonic() - self._matched_at
+        grown = self._changed and waited >= min(poll, _MATCH_SECONDS)
+        return grown or waited >= poll or PulledAdvisories(self.state).stamp() != self._stamp
 
     def _match(self) -> None:
         self._matched_at = time.monotonic()
@@ -184,9 +190,12 @@ class TokenKeeper:
         self._stamp, self._changed = stamp, False
         self.status.matched, self.status.set_aside = len(found.matches), len(found.set_aside)
 
-    def _say(self) -> None:
+    def _say(self, *, now: bool = False) -> None:
         self.status.at, self.status.waiting = self.clock(), len(self._queue)
         self.status.left_out = self._queue.left_out
+        if not now and time.monotonic() - self._said_at < _SAY_SECONDS:
+            return
+        self._said_at = time.monotonic()
         path = self.state / "run" / STATUS_NAME
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
