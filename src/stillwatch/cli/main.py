@@ -14,6 +14,7 @@ from stillwatch.cli.config import config
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
 from stillwatch.cli.dossier import dossier
+from stillwatch.cli.examine import examine
 from stillwatch.cli.explain import explain
 from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
@@ -53,6 +54,6 @@ def main() -> None:
 
 for command in (
     serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, grant, canary, watermark, vault,
-    ledger, dossier, status, config, backup, restore, lab, run, demo,
+    ledger, examine, dossier, status, config, backup, restore, lab, run, demo,
 ):  # fmt: skip
     main.add_command(command)
