@@ -129,6 +129,18 @@ def test_protocol_must_count_every_subject_that_was_committed_to(tmp_path: Path)
     begin(tmp_path / "state", tmp_path / "exam", planned(canary_test(family=3)))
 
 
+def test_test_that_does_not_say_what_it_opens_is_rejected(tmp_path: Path) -> None:
+    """Without `secrets` no denominator would be asked for."""
+    made_state(tmp_path / "state", subjects=("acme", "globex", "initech"), count=4)
+    begin(tmp_path / "state", tmp_path / "exam", planned(canary_test(secrets="")))
+    log_attempt(tmp_path / "state", tmp_path / "exam", acquired(), answers(tmp_path / "state", 4))
+    own = [one for one in of_canaries(tmp_path / "state") if one.facts["subject"] == "acme"]
+    open_secrets(tmp_path / "exam", "canaries", own)
+    finished(tmp_path)
+    with pytest.raises(StillwatchError, match="did not plan to count"):
+        built(tmp_path / "state", tmp_path / "exam", tmp_path / "dossier")
+
+
 def test_transcript_that_no_attempt_brought_is_rejected(tmp_path: Path) -> None:
     made_state(tmp_path / "state", count=4)
     begin(tmp_path / "state", tmp_path / "exam", planned())
