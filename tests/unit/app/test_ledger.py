@@ -198,3 +198,32 @@ def test_no_secret_is_in_the_ledger(state: Path) -> None:
             assert one.nonce.encode() not in content
     private = (state / "ledger/signing.pem").read_bytes().split(b"\n")[1]
     assert private not in content
+
+
+def test_backup_takes_the_ledger_along_and_never_replaces_one(state: Path, tmp_path: Path) -> None:
+    from stillwatch.app.backup import BackupRequest, back_up
+    from stillwatch.app.restore import RestoreRequest, restore
+
+    checkpoint(state)
+    back_up(BackupRequest(state=state, target=tmp_path / "b.tar", events=False, now=NOW))
+    restore(RestoreRequest(source=tmp_path / "b.tar", state=tmp_path / "other", now=NOW))
+    assert [one.entry for one in list_entries(tmp_path / "other")] == [one.entry for one in list_entries(state)]
+    assert check_ledger(tmp_path / "other") == check_ledger(state)
+    assert not (tmp_path / "other/ledger.tar").exists()
+    assert (tmp_path / "other/ledger/signing.pem").stat().st_mode & 0o777 == 0o600
+    with open_control(state) as book:
+        book.add_decision(DECISION)
+    before = kinds(state)
+    restore(RestoreRequest(source=tmp_path / "b.tar", state=state, replace=True, now=NOW))
+    assert kinds(state) == before
+
+
+def test_erasing_an_account_says_which_entries_still_speak_of_it(state: Path) -> None:
+    from stillwatch.app.privacy import Erasure, erase_account
+
+    with open_control(state) as book:
+        ask = Erasure(account="acme", reader=Reader(by="N. N.", reason="asked"), despite=True)
+        done = erase_account(book, state, ask, NOW)
+    (index,) = [one.index for one in list_entries(state, "decide")]
+    assert any(f"entries {index} say of it" in line for line in done.stays)
+    assert kinds(state)[-1] == "privacy.erase"
