@@ -87,8 +87,8 @@ class KeyRoom:
         number, destroyed, there = epoch_at(now), [], sorted(self._numbers())
         if there and number > there[-1] + 1 and not leap:
             raise StillwatchError(
-                f"notary {self.folder}: the clock says epoch {number}, and the last key is of epoch {there[-1]}. If the "
-                "clock is right, run `stillwatch notary rotate`, which destroys that key; otherwise set the clock."
+                f"notary {self.folder}: the clock says epoch {number}, and the last key is of epoch {there[-1]}. If "
+                "the clock is right, run `stillwatch notary rotate`, which destroys that key; otherwise set the clock."
             )
         for old in there:
             if old < number:
