@@ -27,7 +27,9 @@ def main() -> None:
     given = parser.parse_args()
     world = World(given.data)
     given.keep.mkdir(parents=True, exist_ok=True)
-    everyone = {seed: Students(world, seed, given.keep) for seed in given.seeds}
+    everyone = {
+        seed: Students(world, seed, given.keep, say=lambda text: print(text, flush=True)) for seed in given.seeds
+    }
     for names in (MAIN, [name for name in ORDER if name not in MAIN]):
         for students in everyone.values():
             for name in names:

@@ -7,6 +7,7 @@ Left to `app.ledger`: the ledger.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,20 @@ class LoggedControl(SqliteControl):
 
     def add_canary(self, record: CanaryRecord) -> None:
         """Commit to a canary, then keep it."""
+        self.add_canaries((record,))
+
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Commit to canaries in one entry, then keep them."""
         from stillwatch.app.committed import canary_reveal
         from stillwatch.app.control import canary_secret
         from stillwatch.app.ledger import find_ledger
 
         ledger = find_ledger(self._state)
         if ledger is not None:
-            ledger.commit([canary_reveal(record, canary_secret(self._state)).item])
-        super().add_canary(record)
+            secret = canary_secret(self._state)
+            ledger.commit(canary_reveal(record, secret).item for record in records)
+        for record in records:
+            super().add_canary(record)
 
     def retire_canary(self, canary: str, at: float, by: str) -> None:
         """Log and retire a canary."""

@@ -22,7 +22,8 @@ from stillwatch.console.wording import safe
 PRINTER: Final = str(reportlab.Version)
 """Release of the library that draws; another may draw other bytes."""
 _MARGIN: Final = 20 * mm
-_WIDTH: Final = A4[0] - 2 * _MARGIN
+_WIDTH: Final = A4[0] - 2 * _MARGIN - 12
+"""Points between the margins, less the padding that the library gives a page."""
 _INK, _QUIET, _RULE = colors.HexColor("#1b1d22"), colors.HexColor("#5c626d"), colors.HexColor("#d8d9d4")
 _PLAIN = ParagraphStyle("plain", fontName="Helvetica", fontSize=9.5, leading=13.5, textColor=_INK, spaceAfter=5,
                         splitLongWords=1, wordWrap="LTR")  # fmt: skip

@@ -7,7 +7,9 @@ Cost: linear in findings and attempts. Left to `dossierpage`, `dossierpdf`: how 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from stillwatch.console.wording import plural
 from stillwatch.forensics.conclusion import NOT_SHOWN, SHOWN, Judged
 from stillwatch.forensics.dossier import DossierFacts
 from stillwatch.terms.canon import number
@@ -16,6 +18,9 @@ from stillwatch.terms.protocol import ExamProtocol
 
 _LISTED = 200
 """Rows of a table that are printed; the records hold all."""
+
+_KINDS: Final = {"mark-epoch": "epochs of marks", "mark-context": "context keys of marks", "mark-key": "keys of marks",
+                 "canary": "canaries", "seed": "seeds", "withheld": "withheld samples", "code": "code"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +94,10 @@ def _question(records: DossierRecords) -> Section:
         paragraphs=(said.question,),
         pairs=(
             ("Suspect", said.suspect.name), ("Where", said.suspect.where or "not said"),
-            ("Access", said.suspect.access), ("To be had since", said.suspect.available or "not said"),
+            ("Access", said.suspect.access), ("Available since", said.suspect.available or "not said"),
             ("On whose authority", f"{said.authority.kind}: {said.authority.reference}"),
             ("Who answers for it", said.authority.by), ("Planned by", f"{said.by}, {said.made}"),
-            ("Error rate promised", f"{said.alpha} over {records.facts.conclusion.family} hypotheses (Holm)"),
+            ("Error rate promised", f"{said.alpha} over {_hypotheses_of(records)} (Holm)"),
         ),
     )  # fmt: skip
 
@@ -152,14 +157,14 @@ def _commitments(records: DossierRecords) -> Section:
     timed = tuple((str(one.size), one.at, one.by, one.file) for one in said.timed)
     grid = None
     if timed:
-        grid = Grid(head=("Entries", "Time", "Authority", "File"), rows=timed, wide=(0.1, 0.22, 0.38, 0.3))
+        grid = Grid(head=("Entries", "Time", "Authority", "File"), rows=timed, wide=(0.1, 0.22, 0.28, 0.4))
     return Section(
         title="Commitments and their number",
         paragraphs=(order, "Timestamps by third parties:" if timed else "No third-party timestamp: that the log was as "
                     "it is on the dates it names is the provider's own word."),
         pairs=(
-            ("Log", said.origin), ("Key (SHA-256)", said.fingerprint), ("Entries", str(said.size)),
-            ("Root", said.root), *((f"Committed: {kind}", str(n)) for kind, n in said.committed.items()),
+            ("Log", said.origin), ("Key (SHA-256)", said.fingerprint), ("Entries", str(said.size)), ("Root", said.root),
+            *((f"Committed: {_KINDS.get(kind, kind)}", f"{count:,}") for kind, count in said.committed.items()),
             ("Protocols that may be about this suspect", str(said.protocols)),
         ),
         grid=grid,
@@ -182,7 +187,7 @@ def _acquisition(records: DossierRecords) -> Section:
     head = ("No.", "Ended", "By", "Test", "Answered", "SHA-256", "Note")
     return Section(
         title="Acquisition log",
-        paragraphs=(f"{len(records.acquired)} attempts, all that the ledger has under this protocol.",),
+        paragraphs=(f"{plural(len(records.acquired), 'attempt')}: all that the ledger has under this protocol.",),
         grid=Grid(head=head, rows=rows, wide=(0.06, 0.2, 0.16, 0.08, 0.14, 0.18, 0.18)) if rows else None,
     )
 
@@ -220,12 +225,17 @@ def _rates(records: DossierRecords) -> Section:
     )
     head = ("Of what", "Promised", "Measured", "At most (95 %)", "Of", "Source")
     lead = (
-        f"If every null holds, the chance that any of the {records.facts.conclusion.family} hypotheses is rejected is "
-        f"at most {records.protocol.alpha}."
+        f"If every null holds, the chance that anything is rejected among {_hypotheses_of(records)} is at most "
+        f"{records.protocol.alpha}."
     )
     return Section(
         title="Error rates",
-        paragraphs=(lead,) if rows else (lead, "No rate measured on innocent models is packaged with this version."),
+        paragraphs=(
+            lead,
+            "Rates of the detection by which accounts were found, as measured on traffic with known truth:",
+        )
+        if rows
+        else (lead,),
         grid=Grid(head=head, rows=rows, wide=(0.3, 0.12, 0.12, 0.15, 0.11, 0.2)) if rows else None,
     )
 
@@ -276,6 +286,10 @@ def _verify() -> Section:
             "that nothing changed since somebody sealed it.",
         ),
     )
+
+
+def _hypotheses_of(records: DossierRecords) -> str:
+    return plural(records.facts.conclusion.family, "hypothesis", "hypotheses")
 
 
 def _plain(value: object) -> str:

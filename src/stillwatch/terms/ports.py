@@ -229,6 +229,10 @@ class Journal(EventSource, Protocol):
         """Forget every name; the events stay."""
         ...
 
+    def forget_names(self, accounts: Sequence[int] | KeyList) -> None:
+        """Forget the names of these account hashes; the events stay."""
+        ...
+
     def close(self) -> None:
         """Let go of the folder or the connection; twice does no harm."""
         ...

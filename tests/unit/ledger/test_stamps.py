@@ -53,7 +53,7 @@ def test_refused_request_is_told(tmp_path: Path, tsa: tuple[Path, Path]) -> None
 
 
 def test_nobody_is_asked_where_the_address_is_none() -> None:
-    for url in ("", "file:///etc/passwd", "ftp://tsa.example"):
+    for url in ("", "file:name", "ftp://tsa.example"):
         with pytest.raises(StillwatchError, match="begins with http"):
             stamps.ask(url, b"x")
     with pytest.raises(StillwatchError, match="PEM"):
