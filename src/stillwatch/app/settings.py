@@ -17,6 +17,9 @@ from stillwatch.detect.config import DetectConfig
 from stillwatch.terms.errors import StillwatchError
 
 if TYPE_CHECKING:
+    from stillwatch.app.coalitionconfig import CoalitionConfig
+    from stillwatch.app.hubconfig import HubConfig
+    from stillwatch.app.matchconfig import MatchConfig
     from stillwatch.app.serveconfig import ServeConfig
     from stillwatch.app.vaultconfig import VaultConfig
     from stillwatch.app.watchconfig import WatchConfig
@@ -104,9 +107,27 @@ class Settings:
         return found
 
     @property
+    def coalition(self) -> "CoalitionConfig":
+        """Table `[coalition]`: the hub that warnings are told and heard at."""
+        found: CoalitionConfig = self._of("coalition")
+        return found
+
+    @property
+    def hub(self) -> "HubConfig":
+        """Table `[hub]`: a coalition's TAXII server."""
+        found: HubConfig = self._of("hub")
+        return found
+
+    @property
     def vault(self) -> "VaultConfig":
         """Table `[vault]`: the one place where text may be kept."""
         found: VaultConfig = self._of("vault")
+        return found
+
+    @property
+    def matching(self) -> "MatchConfig":
+        """Table `[matching]`: tokens through two notaries, and what other providers' warnings come to."""
+        found: MatchConfig = self._of("matching")
         return found
 
     def _of(self, name: str) -> Any:

@@ -20,6 +20,7 @@ import orjson
 import uvicorn
 
 from stillwatch.app.control import key_secret, open_control
+from stillwatch.app.grantkeys import grants_of
 from stillwatch.app.limits import meters_of
 from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import ProcessPlan, stop_on_signal
@@ -45,6 +46,7 @@ class Worker:
         secret = key_secret(state)
         meters = meters_of(self._folder, secret, settings.serve.workers)
         self.desk = MemoryDesk(self._control, self._folder.published, settings.policy, secret, meters)
+        self.desk.grants = grants_of(state)
         self.recorder = SpoolWriter(self._folder.spool, plan.key, f"w{number}", settings.spool)
         upstream = Upstream(settings.gateway, upstream_key(settings.gateway))
         self.gateway = Gateway(settings.gateway, self.desk, self.recorder, upstream, self._event_time)

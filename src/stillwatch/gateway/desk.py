@@ -14,11 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from stillwatch.gateway.dpop import Shown
+from stillwatch.gateway.grants import Grants, granted_caller
 from stillwatch.gateway.meters import MemoryMeters, Meters
 from stillwatch.gateway.ports import Caller, Refusal
 from stillwatch.gateway.published import read_published
 from stillwatch.gateway.refusal import over_the_limit, turned_away
 from stillwatch.gateway.view import Judgement, View, caller_of
+from stillwatch.gateway.warned import WarnedView
 from stillwatch.policy.buckets import Rate, rate_of
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.decide import decide, severest
@@ -56,12 +59,15 @@ class MemoryDesk:
             secret: Secret of key digests; that of appeal ids is derived from it.
             meters: Where use is counted; None for this worker's memory, as if there were no other worker.
         """
+        self.grants: Grants | None = None
+        """Checks grants; None where none can be used."""
         self.counters: Counter[str] = Counter()
         """What failed and what was turned away, by name."""
         self._control, self._published, self._policy = control, published, policy
         self._secret = secret
         self._appeals = appeal_key(secret)
         self._view, self._judgement = View(), Judgement()
+        self._warned = WarnedView(published.with_name("warned.json"))
         self._read_at: float | None = None
         self._orders: dict[tuple[str, str, str], tuple[Action, float]] = {}
         self.meters: Meters = MemoryMeters() if meters is None else meters
@@ -94,12 +100,18 @@ class MemoryDesk:
             if self._control.generation() != self._view.generation:
                 self._view, changed = View.of(self._control), True
             self._read_at = now
+            if self.grants is not None:
+                self.grants.refresh(self._control, changed=changed)
         except Exception:  # whatever ails the file, a worker goes on with what it knows
             self.counters["control_unread"] += 1
         try:
             changed |= self._refresh_judgement()
         except Exception:
             self.counters["verdicts_unread"] += 1
+        try:
+            changed |= self._warned.refresh()
+        except Exception:
+            self.counters["warnings_unread"] += 1
         if changed:
             self._orders = {}
 
@@ -143,6 +155,16 @@ class MemoryDesk:
             return None
         return holder.caller
 
+    def granted(self, shown: Shown, now: float) -> Caller | Refusal:
+        """Return who asks under the grant that a request shows, or why it does not count."""
+        if self.grants is None:
+            return Refusal(status=401, code="invalid_token", message="Grants cannot be used here; send an API key.")
+        record, refusal = self.grants.check(shown, now)
+        if record is None or refusal is not None:
+            self.counters["grants_refused"] += 1
+            return refusal or Refusal(status=401, code="invalid_token", message="The grant is not known here.")
+        return granted_caller(self.holder(record.account), record)
+
     def holder(self, account: str, key_id: str = "") -> Caller:
         """Return the caller that stands for an account whose key somebody else has checked."""
         return caller_of(account, key_id, self._view.accounts.get(account))
@@ -154,7 +176,7 @@ class MemoryDesk:
     def action(self, caller: Caller, model: str, endpoint: str, now: float) -> Action:
         """Return what policy orders; `ALLOW` when policy fails, which is counted."""
         orders = self._orders  # taken before the view: what is decided on an old view goes to the old orders
-        key = (caller.account, model, endpoint)
+        key = (caller.owner or caller.account, model, endpoint)
         ready = orders.get(key)
         if ready is not None and now < ready[1]:
             return ready[0]
@@ -190,7 +212,9 @@ class MemoryDesk:
     def settle(self, caller: Caller, estimated: int, used: int, now: float) -> None:
         """Correct the token bucket and the workload quota once the answer's usage is known."""
         self.meters.settle(caller.account, used - estimated, now)
-        if caller.workload:
+        if caller.grant and self.grants is not None:
+            self.grants.spend(caller.grant, used)
+        elif caller.workload:
             self.meters.spend_workload(caller.account, used, now)
 
     def refusal(self, caller: Caller, action: Action, now: float) -> Refusal | None:
@@ -214,7 +238,7 @@ class MemoryDesk:
 
     def _decide(self, caller: Caller, model: str, endpoint: str, now: float) -> Action:
         account = caller.account
-        idle = account not in self._judgement.held and account not in self._view.decided
+        idle = not any(account in known for known in (self._judgement.held, self._view.decided, self._warned.by))
         if idle and self._policy.needs_verdict:
             return ALLOW
         subject = self._subject(caller, model, endpoint, now)
@@ -229,9 +253,9 @@ class MemoryDesk:
         return Subject(
             account=account, organisation=caller.organisation, plan=caller.plan, model=model, endpoint=endpoint,
             country=caller.country, unmodified=caller.unmodified, workload=caller.workload,
-            quota_left=quota > 0.0 and self.meters.workload_left(account, quota, now),
+            quota_left=bool(caller.grant) or (quota > 0.0 and self.meters.workload_left(account, quota, now)),
             verified=record.verified if record is not None else (),
-            held=self._judgement.held.get(account),
+            held=self._judgement.held.get(account), warned=self._warned.by.get(account),
             decided=decided.verb if decided is not None else "",
             decided_at=decided.at if decided is not None else 0.0,
             decision_expires=decided.expires if decided is not None else 0.0,

@@ -15,7 +15,7 @@ from stillwatch.policy.check import reaches_workloads
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.rule import Rule
 from stillwatch.policy.step_up import least_ask
-from stillwatch.terms.action import ACTIONS, ALLOW, Action, Held, Subject
+from stillwatch.terms.action import ACTIONS, ALLOW, DISTILLATION, Action, Held, Subject
 
 DAY: Final = 86_400.0
 
@@ -25,7 +25,7 @@ class Ground:
     """What an action against an account can rest on at one moment."""
 
     kind: str
-    """`none`, `verdict` or `confirmed`."""
+    """`none`, `verdict`, `confirmed` or `coalition`."""
     since: float = 0.0
     expires: float = float("inf")
 
@@ -34,6 +34,7 @@ _ONE_OF: Final = re.compile(r"\*|\?|\[(!?\]?[^\]]*)\]")
 _TRIED: Final = "_-" + string.printable + "\u0100"
 _NO_GROUND: Final = Ground("none")
 _SUFFICES: Final = {
+    "coalition": frozenset(["coalition"]),
     "none": frozenset(["none", "verdict", "confirmed"]),
     "verdict": frozenset(["verdict", "confirmed"]),
     "confirmed": frozenset(["confirmed"]),
@@ -45,7 +46,8 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
     """Return what is ordered for one request.
 
     The order is: an account promised unmodified answers is allowed; so is one that a person dismissed or
-    released; then the first rule that fits, given the verdict or confirmation in force at `now`.
+    released; then the first rule that fits, given the verdict or confirmation in force at `now`. A request under a
+    grant is refused by no rule.
 
     Args:
         subject: The account and its request.
@@ -57,11 +59,15 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
     decided = subject.decided if now < subject.decision_expires else ""
     if decided in ("dismiss", "release"):
         return ALLOW
-    ground = ground_of(subject, decided, now)
+    own = ground_of(subject, decided, now)
     apart = bool(subject.workload) and subject.quota_left
+    licensed = subject.workload == DISTILLATION and subject.quota_left
     for rule in config.rules:
+        ground = _others_word(subject, rule, now) if rule.needs == "coalition" else own
         if ground.kind not in _SUFFICES[rule.needs] or (apart and not reaches_workloads(rule)):
             continue
+        if licensed and rule.action == "refuse":
+            continue  # a grant frees from refusal, and from nothing else
         if rule.is_for(subject) and _strong_enough(rule, subject) and now < _ends(rule, ground, subject.held):
             ask = _ask(rule, subject)
             if rule.action != "challenge" or ask:
@@ -117,6 +123,14 @@ def ground_of(subject: Subject, decided: str, now: float) -> Ground:
     return _NO_GROUND
 
 
+def _others_word(subject: Subject, rule: Rule, now: float) -> Ground:
+    """Return what other providers' warnings are a ground for: a rule that waits for them, and no other."""
+    warned = subject.warned
+    if warned is None or warned.organisations < rule.min_organisations or not warned.effective <= now < warned.expires:
+        return _NO_GROUND
+    return Ground("coalition", warned.effective, warned.expires)
+
+
 def _strong_enough(rule: Rule, subject: Subject) -> bool:
     return rule.min_log_e <= 0.0 or (subject.held is not None and subject.held.log_e >= rule.min_log_e)
 
@@ -140,14 +154,15 @@ def _ends(rule: Rule, ground: Ground, held: Held | None) -> float:
 def _ask(rule: Rule, subject: Subject) -> str:
     if rule.action != "challenge":
         return ""
-    families = subject.held.families if subject.held is not None and rule.needs != "none" else ()
+    against = subject.warned if rule.needs == "coalition" else subject.held
+    families = against.families if against is not None and rule.needs != "none" else ()
     return least_ask(families, subject.verified)
 
 
 def _order(rule: Rule, subject: Subject, ground: Ground, shadow: bool, ask: str) -> Action:
     if rule.action == "allow":
         return Action(kind="allow", rule=rule.name)
-    held = subject.held if rule.needs != "none" else None
+    held = subject.held if rule.needs in ("verdict", "confirmed") else None
     return Action(
         kind=rule.action,
         rule=rule.name,
