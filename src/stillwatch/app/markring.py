@@ -51,8 +51,8 @@ def load_ring(state: Path) -> Ring:
     return Ring.from_json(content)
 
 
-def new_ring(state: Path, config: MarkConfig, now: float) -> Ring:
-    """Make the first epoch's keys and keep them.
+def new_ring(state: Path, config: MarkConfig, now: float, secret: bytes = b"") -> Ring:
+    """Make the first epoch's keys and keep them; `secret` only where a run of the lab must come out the same again.
 
     Raises:
         StillwatchError: there are keys already, or the folder cannot be written.
@@ -63,7 +63,7 @@ def new_ring(state: Path, config: MarkConfig, now: float) -> Ring:
                 f"keys of marks {ring_path(state)}: are there already; `stillwatch watermark keys rotate` adds an "
                 "epoch. Without the old keys nothing that was marked with them can be read."
             )
-        return _kept(state, Ring.new(secrets.token_bytes(32), now, **_settings(config)))
+        return _kept(state, Ring.new(secret or secrets.token_bytes(32), now, **_settings(config)))
 
 
 def rotate_ring(state: Path, config: MarkConfig, now: float) -> Ring:

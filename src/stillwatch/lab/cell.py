@@ -142,8 +142,8 @@ class Row:
     """The same of what the thief had before; of a student from scratch, of one that was shown nothing."""
     student: Measured
     """The same of the student."""
-    retained: Measured
-    """(student - base) / (teacher - base); above 1 where the student is better than its teacher."""
+    retained: Measured | None
+    """(student - base) / (teacher - base); above 1 where the student is better; None where the teacher has no lead."""
     fidelity: Measured
     """Share of the test items on which the student answers as the teacher does, right or wrong."""
     safeguards: Measured

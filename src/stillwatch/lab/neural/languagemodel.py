@@ -138,7 +138,7 @@ class LanguageModel:
                 progress(step + 1, how.steps, float(np.mean(heard)))
             if resume is not None and (step + 1) % KEPT_EVERY == 0:
                 held = {"net": self._net.state_dict(), "optimiser": optimiser.state_dict(), "done": step + 1}
-                _write(torch, held, resume)
+                write(held, resume)
         if resume is not None:
             resume.unlink(missing_ok=True)
         return float(np.mean(heard)) if heard else float("nan")
@@ -245,7 +245,7 @@ class LanguageModel:
 
     def save(self, path: Path) -> None:
         """Write the model to a file, whole or not at all."""
-        _write(need_torch(), {"size": [self.vocab, self.width, self.layers], "net": self._net.state_dict()}, path)
+        write({"size": [self.vocab, self.width, self.layers], "net": self._net.state_dict()}, path)
 
     @classmethod
     def load(cls, path: Path) -> "LanguageModel":
@@ -292,9 +292,9 @@ def _batch(rows: IntArray, how: Training, step: int) -> IntArray:
     return np.ascontiguousarray(rows[row[None, :], start[None, :] + np.arange(length)[:, None]])
 
 
-def _write(torch: Any, held: dict[str, Any], path: Path) -> None:
-    """Write beside the file and put it in its place."""
+def write(held: dict[str, Any], path: Path) -> None:
+    """Write weights beside the file and put it in its place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".part")
-    torch.save(held, beside)
+    need_torch().save(held, beside)
     beside.replace(path)
