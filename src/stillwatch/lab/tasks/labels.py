@@ -71,11 +71,12 @@ class LabelTask:
         topic = sets.forbidden()
         declined = [topic[i] for i in rng.permutation(len(topic))]
         parts = _Parts(self.name)
+        seeds, pool = _thiefs(parts, rows[taught + test + honest :], self.seeds_a_label)
         bench = LabelBench(
             task=self, seed=seed,
             test=parts.items(rows[taught : taught + test]),
             honest=parts.items(rows[taught + test : taught + test + honest]),
-            **_thiefs(parts, rows[taught + test + honest :], self.seeds_a_label),
+            seeds=seeds, pool=pool,
             forbidden=tuple(
                 Item(id=f"{self.name} declined {i}", text=text, answer=DECLINED)
                 for i, text in enumerate(declined[FORBIDDEN_TAUGHT : FORBIDDEN_TAUGHT + FORBIDDEN_TESTED])
@@ -87,14 +88,15 @@ class LabelTask:
         return bench
 
 
-def _thiefs(parts: "_Parts", rows: list[sets.Labelled], a_label: int) -> dict[str, tuple[Item, ...]]:
+def _thiefs(parts: "_Parts", rows: list[sets.Labelled], a_label: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """Return the thief's labelled seeds and its pool without labels."""
     seen: dict[str, int] = {}
-    seeds, pool = [], []
+    seeds: list[sets.Labelled] = []
+    pool: list[sets.Labelled] = []
     for row in rows:
         seen[row.label] = seen.get(row.label, 0) + 1
         (seeds if seen[row.label] <= a_label else pool).append(row)
-    return {"seeds": parts.items(seeds), "pool": parts.items(pool, known=False)}
+    return parts.items(seeds), parts.items(pool, known=False)
 
 
 @dataclass(slots=True)
