@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from stillwatch.app.labgateway import DAY, LabGateway, gateway_before, write_secrets
+from stillwatch.app.labgateway import DAY, LabGateway, gateway_before, write_ring, write_secrets
 from stillwatch.app.labwatch import Background, Watch, background_of
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.settings import Settings
@@ -31,7 +31,7 @@ from stillwatch.lab.honest import Honest, Served, confidence_moved
 from stillwatch.lab.manifest import signed
 from stillwatch.lab.removal import remove
 from stillwatch.lab.slots import Pace, Turns, honest_turns, thief_turns
-from stillwatch.lab.task import Bench, Harvest, Job
+from stillwatch.lab.task import Bench, Harvest, Job, Marking
 from stillwatch.lab.traffic import Corpus, TrafficPlan, compose
 from stillwatch.lab.traffic.plan import DEMO_START
 from stillwatch.terms.action import Held
@@ -119,6 +119,8 @@ async def _harvested(play: _Play) -> tuple[Harvest, _Notes]:
     """Run the attack before the gateway and return its rows."""
     cell, setup = play.cell, play.setup
     write_secrets(setup.folder, cell.seed)
+    if isinstance(setup.bench, Marking):
+        setup.bench.follow(write_ring(setup.folder, setup.settings, cell.seed))
     callers = {caller.name: caller for turns in (play.thief, play.honest, play.mistaken) for caller in turns.callers}
     async with AsyncExitStack() as stack:
         teacher = await stack.enter_async_context(setup.bench.serving())

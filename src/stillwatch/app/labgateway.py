@@ -21,6 +21,7 @@ import uvicorn
 from stillwatch.app.control import Book, key_secret, open_control
 from stillwatch.app.labclock import LabDesk, LabTreater
 from stillwatch.app.livefolder import LiveFolder
+from stillwatch.app.markring import new_ring
 from stillwatch.app.settings import Settings
 from stillwatch.app.treating import treater_of
 from stillwatch.gateway.app import SERVER_OPTIONS, Gateway
@@ -29,6 +30,7 @@ from stillwatch.gateway.upstream import Upstream
 from stillwatch.lab.traffic.identity import Caller
 from stillwatch.terms.account import AccountRecord, Decision, KeyRecord, key_digest
 from stillwatch.terms.served import Served
+from stillwatch.treatments.marks.ring import Ring
 
 REFRESH_SECONDS: Final = 60.0
 """Event seconds after which the desk looks for changes, as its thread does each wall second."""
@@ -91,6 +93,12 @@ def write_secrets(state: Path, seed: int) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     (state / "master.key").write_bytes(hashlib.blake2b(b"stillwatch lab %d" % seed, digest_size=32).digest())
     (state / "master.key").chmod(0o600)
+
+
+def write_ring(state: Path, settings: Settings, seed: int) -> Ring:
+    """Make the keys of marks of a state folder of the lab from the seed, under the settings' `[mark]`."""
+    secret = hashlib.blake2b(b"stillwatch lab marks %d" % seed, digest_size=32).digest()
+    return new_ring(state, settings.mark, 0.0, secret)
 
 
 def open_accounts(book: Book, secret: bytes, callers: Iterable[Caller], now: float, seed: int) -> dict[str, str]:

@@ -27,7 +27,7 @@ from stillwatch.lab.plan import Plan, find_plan, read_plan
 from stillwatch.lab.scorecard.card import Scorecard
 from stillwatch.lab.scorecard.page import page_of
 from stillwatch.lab.scorecard.table import table_of
-from stillwatch.lab.task import Bench
+from stillwatch.lab.task import Bench, Keeping
 from stillwatch.lab.tasks import TASKS
 from stillwatch.lab.traffic import Corpus, load_corpus
 
@@ -60,10 +60,12 @@ class _Benches:
     key: tuple[str, int] = ("", -1)
     bench: Bench | None = None
 
-    def of(self, cell: Cell, plan: Plan, data: Path | None) -> Bench:
+    def of(self, cell: Cell, plan: Plan, data: Path | None, out: Path) -> Bench:
         if self.key != (cell.task, cell.seed) or self.bench is None:
             self.bench = None
             self.bench = TASKS.get(cell.task).bench(cell.seed, data, plan.size)
+            if isinstance(self.bench, Keeping):
+                self.bench.keep_in(out / "models")
             self.key = (cell.task, cell.seed)
         return self.bench
 
@@ -95,7 +97,7 @@ def run_lab(request: LabRequest) -> Scorecard:
             continue
         if row is None:
             request.say(f"{number} of {len(cells)}: {cell.label}: training the teacher")
-            bench = benches.of(cell, plan, request.data)
+            bench = benches.of(cell, plan, request.data, request.out)
             if why := _unoffered(cell, bench):
                 skipped[f"{cell.task} {cell.attack}"] = why
                 continue

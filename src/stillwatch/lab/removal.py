@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from stillwatch.lab.manifest import Manifest, checked
-from stillwatch.lab.task import Bench, Harvest, HarvestRow, Job
+from stillwatch.lab.task import Bench, Harvest, HarvestRow, Inverting, Job
 from stillwatch.terms.catalog import Catalog
 
 DROPPED: Final = 0.15
@@ -65,9 +65,20 @@ def clean_tuned(harvest: Harvest, bench: Bench, job: Job) -> list[HarvestRow]:
     return [*harvest, *own]
 
 
+def inverted(harvest: Harvest, bench: Bench, job: Job) -> list[HarvestRow]:
+    """Tell reasoning anew from questions and answers, where the task's students reason; else leave the harvest."""
+    return bench.invert(harvest, job) if isinstance(bench, Inverting) and len(harvest) > 1 else list(harvest)
+
+
+def bare(harvest: Harvest, bench: Bench, job: Job) -> list[HarvestRow]:
+    """Keep answers alone, where reasoning or probabilities are thought to be spoilt."""
+    return [replace(row, reasoning="", logprobs=()) for row in harvest]
+
+
 REMOVALS: Catalog[Removal] = Catalog(
     "removal", Removal(name="by-loss", clean=by_loss), Removal(name="retold", clean=retold),
-    Removal(name="clean-tuned", clean=clean_tuned),
+    Removal(name="clean-tuned", clean=clean_tuned), Removal(name="inverted", clean=inverted),
+    Removal(name="bare", clean=bare),
 )  # fmt: skip
 """Every removal."""
 

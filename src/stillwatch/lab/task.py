@@ -11,9 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+from stillwatch.treatments.marks.ring import Ring
 
 Body = dict[str, Any]
 """A chat request or answer as the OpenAI wire has it."""
@@ -186,6 +188,24 @@ class Bench(Protocol):
         ...
 
 
+@runtime_checkable
+class Keeping(Protocol):
+    """A bench whose models take long to train."""
+
+    def keep_in(self, folder: Path) -> None:
+        """Keep weights in a folder, and take them from there when they are there already."""
+        ...
+
+
+@runtime_checkable
+class Marking(Protocol):
+    """A bench whose teacher follows the gateway's signed orders, as an engine does."""
+
+    def follow(self, ring: Ring) -> None:
+        """Take the ring that orders are signed with."""
+        ...
+
+
 class Task(Protocol):
     """A catalogue entry."""
 
@@ -218,6 +238,15 @@ class Job:
     rng: np.random.Generator = field(repr=False)
     found: dict[str, Any] = field(default_factory=dict, repr=False)
     """What an attack found out beside its rows; numbers in it end up in `Row.figures`."""
+
+
+@runtime_checkable
+class Inverting(Protocol):
+    """A bench whose students reason, so that a thief can tell reasoning anew from questions and answers."""
+
+    def invert(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
+        """Return the rows with reasoning that leads to their answers, as far as it can be found."""
+        ...
 
 
 class Attack(Protocol):
