@@ -1,5 +1,6 @@
 """Tasks of the lab, in the order that plans and the scorecard list them."""
 
+from stillwatch.lab.neural.opentask import OpenTask
 from stillwatch.lab.neural.puzzles import PUZZLES
 from stillwatch.lab.neural.sequencetask import SequenceTask
 from stillwatch.lab.task import Task
@@ -14,7 +15,7 @@ TASKS: Catalog[Task] = Catalog(
               seeds_a_label=2, rank=64),
     LabelTask(name="sst2", instruction="Name the sentiment of this sentence.", teaching=6_000, seeds_a_label=20),
     LabelTask(name="ag_news", instruction="Name the section of this news item.", teaching=4_000, seeds_a_label=6),
-    *(SequenceTask(puzzle=puzzle) for puzzle in PUZZLES),
+    *(SequenceTask(puzzle=puzzle) for puzzle in PUZZLES), OpenTask(),
 )  # fmt: skip
 """Every task. One that needs torch imports it when its bench is made, not here."""
 
