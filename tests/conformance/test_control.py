@@ -16,6 +16,7 @@ from stillwatch.store.controlmemory import MemoryControl
 from stillwatch.terms.account import AccountRecord, Appeal, Control, Decision, KeyRecord
 from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
+from stillwatch.terms.grant import GrantRecord
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 TIMES = st.floats(0, 4e9, allow_nan=False)
@@ -47,6 +48,14 @@ CANARIES = st.builds(
     decision=st.integers(0, 9), retired=st.just(None), retired_by=st.just(""),
 )  # fmt: skip
 
+GRANTS = st.builds(
+    GrantRecord, id=st.sampled_from(["g_1", "g_2", "g_3"]), account=NAMES, organisation=NAMES,
+    models=st.lists(NAMES, min_size=1, max_size=3).map(tuple), tokens=st.integers(1, 2**62),
+    purposes=st.lists(NAMES, max_size=2).map(tuple), student_parameters=st.integers(0, 2**40),
+    redistribution=st.sampled_from(["none", "weights"]), thumbprint=NAMES, issued=TIMES, expires=TIMES, by=NAMES,
+    reason=NAMES, revoked=st.just(None), revoked_by=st.just(""),
+)  # fmt: skip
+
 
 @pytest.fixture(params=["sqlite", "memory"])
 def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
@@ -56,7 +65,8 @@ def book(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Book]:
 
 
 def contents(book: Control) -> tuple[object, ...]:
-    return book.keys(), book.accounts(), book.decisions(), book.appeals(), book.canaries()
+    kept = (book.keys(), book.accounts(), book.decisions(), book.appeals(), book.canaries(), book.grants())
+    return (*kept, dict(book.grant_use()))
 
 
 def decision(number: int) -> Decision:
@@ -118,6 +128,24 @@ class Agree(RuleBasedStateMachine):
         for one in (self.fake, self.real):
             one.retire_canary(canary, at, "ada")
         assert (self.real.generation() > before[0]) == (self.fake.generation() > before[1])
+
+    @rule(record=GRANTS)
+    def add_grant(self, record: GrantRecord) -> None:
+        self.both("add_grant", record)
+
+    @rule(grant=st.sampled_from(["g_1", "g_2", "g_9"]), at=TIMES)
+    def revoke_grant(self, grant: str, at: float) -> None:
+        before = self.real.generation(), self.fake.generation()
+        for one in (self.fake, self.real):
+            one.revoke_grant(grant, at, "ada")
+        assert (self.real.generation() > before[0]) == (self.fake.generation() > before[1])
+
+    @rule(grant=st.sampled_from(["g_1", "g_2"]), tokens=st.integers(1, 10**9))
+    def add_grant_use(self, grant: str, tokens: int) -> None:
+        before = self.real.generation()
+        for one in (self.fake, self.real):
+            one.add_grant_use(grant, tokens)
+        assert self.real.generation() == before
 
     @rule()
     def reopen(self) -> None:

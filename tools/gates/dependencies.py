@@ -13,10 +13,13 @@ from pathlib import Path
 from tools.gates.rule import Outcome
 from tools.gates.tree import modules, parse, where
 
-PACKAGE_OF = {"PIL": "pillow", "clickhouse_connect": "clickhouse-connect", "prometheus_client": "prometheus-client"}
+PACKAGE_OF = {
+    "PIL": "pillow", "argon2": "argon2-cffi", "clickhouse_connect": "clickhouse-connect", "jwt": "pyjwt",
+    "prometheus_client": "prometheus-client", "rfc3161_client": "rfc3161-client",
+}  # fmt: skip
 """Import name -> package name, where they differ."""
-LOADED_BY_OTHERS = frozenset(["chdb", "chdb-core", "httptools"])
-"""Loaded by name, so nothing here imports them: the engine by `clickhouse-connect`, the parser by `uvicorn`."""
+LOADED_BY_OTHERS = frozenset(["chdb", "chdb-core", "httptools", "python-multipart"])
+"""Loaded by name, so nothing here does: the engine by `clickhouse-connect`, parsers by `uvicorn` and `starlette`."""
 
 
 def check(root: Path) -> Outcome:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from stillwatch.app.control import Book
 from stillwatch.app.controlnames import check_account, check_text
 from stillwatch.terms.account import AccountRecord
-from stillwatch.terms.action import WORKLOADS
+from stillwatch.terms.action import DECLARED
 from stillwatch.terms.errors import StillwatchError
 
 PROOFS: Final = ("contact", "payment", "organisation", "workload")
@@ -49,8 +49,8 @@ def _check(record: AccountRecord) -> None:
         raise StillwatchError("payment: looks like a card number; give your payment provider's token for it.")
     if record.country and not re.fullmatch(r"[A-Z]{2}", record.country):
         raise StillwatchError(f"country {record.country!r}: must be two capital letters, as in ISO 3166, such as DE.")
-    if record.workload and record.workload not in WORKLOADS:
-        raise StillwatchError(f"workload {record.workload!r}: must be one of {', '.join(WORKLOADS)}, or empty.")
+    if record.workload and record.workload not in DECLARED:
+        raise StillwatchError(f"workload {record.workload!r}: must be one of {', '.join(DECLARED)}, or empty.")
     if bool(record.workload) != (record.workload_tokens > 0):
         raise StillwatchError(
             f"workload {record.workload or 'none'} with {record.workload_tokens} tokens a day: a declared workload "

@@ -38,6 +38,8 @@ from stillwatch.terms.action import Held
 
 HONEST_ACCOUNTS: Final = 8
 MISTAKEN_ASKS: Final = 100
+APART: Final = 104_729
+"""Added to the seed of the background: names and payments are drawn from the seed, and must not be the thief's."""
 GIVEN_NATS: Final = 30.0
 """Nats of a verdict that a plan gives; above every threshold of the shipped settings."""
 
@@ -175,7 +177,7 @@ def _watch(play: _Play, gateway: LabGateway) -> Watch:
 def _background(play: _Play, key: bytes) -> Background:
     days = (play.thief.slots[-1].time - DEMO_START) / DAY + 1.0
     plan = TrafficPlan(
-        seed=play.cell.seed, honest=play.setup.background, start=DEMO_START, days=days,
+        seed=play.cell.seed + APART, honest=play.setup.background, start=DEMO_START, days=days,
         chat_requests=max(3, round(3.5 * days)), job_requests=max(20, round(9 * days)),
     )  # fmt: skip
     return background_of(compose(plan, play.setup.corpus).exchanges, key)

@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,8 @@ from stillwatch.lab.traffic import Corpus, load_corpus
 
 ROOMS = ("app", "detect", "gateway", "lab", "logs", "policy", "sketch", "stats", "terms", "treatments")
 """Rooms whose code can change a row."""
+ASIDE = frozenset(("scorecard", "economics", "labrun.py", "economics.py"))
+"""Of these rooms, what only shows rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,7 @@ def run_lab(request: LabRequest) -> Scorecard:
     """
     plan = read_plan(find_plan(request.plan))
     request.out.mkdir(parents=True, exist_ok=True)
-    cache, code = CellCache(request.out / "cells"), code_digest()
+    cache = CellCache(request.out / "cells")
     benches, corpus = _Benches(), _LazyCorpus()
     rows: list[Row] = []
     skipped: dict[str, str] = {}
@@ -87,7 +90,7 @@ def run_lab(request: LabRequest) -> Scorecard:
         if why := _cannot(cell, request.data):
             skipped[f"{cell.task} {cell.attack}"] = why
             continue
-        key = cell.key(code, _surroundings(cell, plan))
+        key = cell.key(code_digest(type(TASKS.get(cell.task)).__module__), _surroundings(cell, plan))
         row = cache.get(key)
         if row is None and request.cells and computed >= request.cells:
             waiting += 1
@@ -150,13 +153,18 @@ def _surroundings(cell: Cell, plan: Plan) -> bytes:
     return msgspec.json.encode(parts) + defence.settings.read_bytes()
 
 
-def code_digest() -> bytes:
-    """Return a digest of all code that can change a row; 16 bytes."""
+@cache
+def code_digest(room_of_task: str) -> bytes:
+    """Return a digest of all code that can change a row; 16 bytes.
+
+    Args:
+        room_of_task: Module that the task is defined in: code of other rooms of tasks does not count.
+    """
     root = Path(stillwatch.__file__).parent
     digest = hashlib.blake2b(digest_size=16)
     for room in ROOMS:
         for path in sorted((root / room).rglob("*.py")):
-            if "scorecard" in path.parts:
+            if ASIDE.intersection(path.parts) or ("neural" in path.parts and ".neural" not in room_of_task):
                 continue
             digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return digest.digest()

@@ -41,6 +41,11 @@ class LiveFolder:
         return self.state / "published.json"
 
     @property
+    def warned(self) -> Path:
+        """What other providers' warnings come to, for the workers; beside `published`."""
+        return self.state / "warned.json"
+
+    @property
     def store(self) -> Path:
         """Events of live traffic."""
         return self.state / "live" / "store"
@@ -54,6 +59,11 @@ class LiveFolder:
     def report(self) -> Path:
         """Report of the last judgement, as `scan` writes it."""
         return self.state / "live" / "report"
+
+    @property
+    def pages(self) -> Path:
+        """What the console's pages show of the last judgement; made anew by the next."""
+        return self.state / "live" / "pages.sqlite"
 
     @property
     def clock(self) -> Path:

@@ -101,7 +101,14 @@ def _settings(config: MarkConfig) -> dict[str, Any]:
 
 
 def _kept(state: Path, ring: Ring) -> Ring:
-    path = ring_path(state)
+    """Commit to the keys where there is a ledger, then keep them: none marks before it is committed to."""
+    from stillwatch.app.committed import mark_reveals
+    from stillwatch.app.ledger import find_ledger
+
+    path, ledger = ring_path(state), find_ledger(state)
+    if ledger is not None:
+        ledger.commit(reveal.item for reveal in mark_reveals(ring, ()))
+        ledger.append("mark.rotated", {"commitment": ring.current.commitment, "epoch": ring.current.number})
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_whole(path, ring.to_json())

@@ -10,7 +10,7 @@ import click
 from stillwatch.cli import options
 from stillwatch.cli.show import as_table, moment, print_json
 from stillwatch.console.wording import safe
-from stillwatch.terms.action import WORKLOADS
+from stillwatch.terms.action import DECLARED
 
 
 @click.group()
@@ -25,7 +25,7 @@ def accounts() -> None:
 @click.option("--payment", help="Payment provider's token; never a card number.")
 @click.option("--country", help="Country of the contract, such as DE; for legal rules only.")
 @click.option("--unmodified/--modifiable", default=None, help="Promise unchanged answers, which beats every rule.")
-@click.option("--workload", type=click.Choice([*WORKLOADS, ""]), help="Workload that it declared; '' takes it back.")
+@click.option("--workload", type=click.Choice([*DECLARED, ""]), help="Workload that it declared; '' takes it back.")
 @click.option("--workload-tokens", type=click.IntRange(0), help="Tokens a day that the workload may use.")
 @click.option("--verified", multiple=True, help="What it proved: contact, payment, organisation, workload; '' clears.")
 @options.control_state

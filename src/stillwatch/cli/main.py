@@ -1,22 +1,33 @@
 """The `stillwatch` command: its groups, and one place where errors become messages and exit codes."""
 
+import getpass
 import sys
+from contextlib import suppress
 
 import click
 
 from stillwatch import __version__
 from stillwatch.cli.accounts import accounts
 from stillwatch.cli.appeal import appeal
+from stillwatch.cli.attribute import attribute
 from stillwatch.cli.backup import backup, restore
 from stillwatch.cli.calibrate import calibrate
 from stillwatch.cli.canary import canary
+from stillwatch.cli.coalition import coalition
+from stillwatch.cli.compliance import compliance
 from stillwatch.cli.config import config
+from stillwatch.cli.console import console
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
+from stillwatch.cli.dossier import dossier
 from stillwatch.cli.explain import explain
+from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
+from stillwatch.cli.ledger import ledger
 from stillwatch.cli.logs import logs
+from stillwatch.cli.notary import notary
+from stillwatch.cli.privacy import privacy
 from stillwatch.cli.run import run
 from stillwatch.cli.scan import scan
 from stillwatch.cli.serve import serve
@@ -25,6 +36,7 @@ from stillwatch.cli.vault import vault
 from stillwatch.cli.watch import watch
 from stillwatch.cli.watermark import watermark
 from stillwatch.terms.errors import StillwatchError
+from stillwatch.terms.person import Actor, acting_as
 
 
 class Doors(click.Group):
@@ -33,10 +45,18 @@ class Doors(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a `StillwatchError` is printed and becomes its exit code."""
         try:
-            return super().invoke(ctx)
+            with acting_as(Actor(f"system user {_user()}")):
+                return super().invoke(ctx)
         except StillwatchError as problem:
             click.echo(f"stillwatch: {problem}", err=True)
             sys.exit(problem.exit_code)
+
+
+def _user() -> str:
+    """Return who runs the command, as the system names them; the audit trail tells it."""
+    with suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return "unknown"
 
 
 @click.group(cls=Doors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -49,7 +69,14 @@ def main() -> None:
 
 
 for command in (
-    serve, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, canary, watermark, vault, status,
-    config, backup, restore, lab, run, demo,
+    serve, watch, console,
+    scan, explain, calibrate, logs,
+    keys, accounts, decide, appeal, grant,
+    watermark, canary, vault,
+    ledger, dossier,
+    coalition, notary, attribute,
+    privacy, compliance,
+    lab,
+    status, config, backup, restore, run, demo,
 ):  # fmt: skip
     main.add_command(command)

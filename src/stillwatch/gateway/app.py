@@ -64,7 +64,7 @@ class Gateway:
         self._clock = clock
         self._notes = Notes()
         self._trust = Trust(config)
-        self._orders = Orders(desk, self.metrics, self._notes)
+        self._orders = Orders(desk, self.metrics, self._notes, config.public_url)
         self._passage = Passage(config, self._orders, upstream, self.metrics, self._notes)
         self._own = OwnAnswers(self._passage, self._orders)
         self._lag = LagSampler(self.metrics)

@@ -38,6 +38,9 @@ class GatewayConfig:
     """Longest time a caller may leave its answer unread while more waits, in seconds; above 0. Then it is cut off."""
     keepalive_seconds: float = 15.0
     """How long an idle connection to the upstream is kept, in seconds; above 0. Less than the upstream's own."""
+    public_url: str = ""
+    """Scheme and host under which callers know the gateway, such as `https://api.example.com`; proofs of grants are
+    held against it. Empty: against the request's own `Host`, whatever the scheme."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks (CIDR) whose `x-forwarded-for` and TLS fingerprint are believed; none by default."""
     forwarded_hops: int = 1

@@ -46,6 +46,10 @@ _ANTHROPIC_TYPES = {
 }
 
 
+_GRANT_CODES = frozenset(("invalid_dpop_proof", "invalid_token", "insufficient_scope"))
+"""Of RFC 9449 and RFC 6750; said in `www-authenticate` as well, where clients of grants look for them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One error in terms that both protocols can say."""
@@ -124,6 +128,8 @@ def error_headers(fault: Fault, wire: str, request_id: str, now: float) -> Heade
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(fault.retry_after))))
     if fault.status == 429 and fault.retry_after is not None:
         headers += _limits(fault, wire, now)
+    if fault.code in _GRANT_CODES:
+        headers.append((b"www-authenticate", b'DPoP error="%s", algs="ES256 EdDSA"' % fault.code.encode()))
     if fault.allow:
         headers.append((b"allow", fault.allow.encode()))
     if fault.close:

@@ -16,12 +16,13 @@ Pairs = list[tuple[str, str]]
 _READABLE_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate", "zstd", "identity"})
 _READ: Final = frozenset(
     b"authorization x-api-key user-agent content-encoding content-length x-stainless-retry-count connection "
-    b"anthropic-version".split()
+    b"anthropic-version dpop host".split()
 )
 _DROPPED: Final = frozenset(
     b"authorization x-api-key connection keep-alive proxy-connection proxy-authorization te trailer "
-    b"transfer-encoding upgrade host content-length expect forwarded via x-real-ip x-client-ip x-cluster-client-ip "
-    b"true-client-ip cf-connecting-ip x-client-cert x-ja3 x-ja3n x-ja4 x-ja4h x-tls-fingerprint".split()
+    b"transfer-encoding upgrade host dpop content-length expect forwarded via x-real-ip x-client-ip "
+    b"x-cluster-client-ip true-client-ip cf-connecting-ip x-client-cert x-ja3 x-ja3n x-ja4 x-ja4h "
+    b"x-tls-fingerprint".split()
 )
 """Credentials, headers of one hop, and those that speak of the caller in another's name."""
 _DROPPED_STEMS: Final = (b"x-stillwatch-", b"x-forwarded-")
@@ -30,15 +31,33 @@ _DROPPED_STEMS: Final = (b"x-stillwatch-", b"x-forwarded-")
 class Heads:
     """What the headers of one request say."""
 
-    __slots__ = ("agent", "anthropic", "attempt", "auth", "coding", "forwarded", "length", "pairs", "secret", "tls")
+    __slots__ = (
+        "agent",
+        "anthropic",
+        "attempt",
+        "auth",
+        "coding",
+        "forwarded",
+        "host",
+        "length",
+        "pairs",
+        "proof",
+        "secret",
+        "tls",
+    )
 
     def __init__(self, seen: dict[bytes, str], pairs: Pairs, forwarded: list[str], tls: str) -> None:
         bearer = seen.get(b"authorization", "")
         if bearer[:7].lower() == "bearer ":
             self.secret, self.auth = bearer[7:].strip(), "bearer"
+        elif bearer[:5].lower() == "dpop ":
+            self.secret, self.auth = bearer[5:].strip(), "dpop"
         else:
             self.secret = seen.get(b"x-api-key", "").strip()
             self.auth = "x-api-key" if self.secret else ""
+        self.proof = seen.get(b"dpop", "").strip()
+        """Proof that the sender of a grant's token holds its key."""
+        self.host = seen.get(b"host", "")
         self.agent = seen.get(b"user-agent", "")
         self.attempt = _number(seen.get(b"x-stainless-retry-count"), 0)
         self.coding = seen.get(b"content-encoding", "").strip().lower()

@@ -5,13 +5,16 @@ Cost: five calls into memory. Left to `passage`: acting on it.
 """
 
 import time
+from fnmatch import fnmatchcase
 from typing import Final
 
-from stillwatch.gateway.call import Call
+from stillwatch.gateway.call import Call, Scope
+from stillwatch.gateway.dpop import Shown
 from stillwatch.gateway.errors import Fault, TurnedAway, fault_of
+from stillwatch.gateway.identity import Heads
 from stillwatch.gateway.metrics import Metrics
 from stillwatch.gateway.notes import Notes
-from stillwatch.gateway.ports import Caller, Desk
+from stillwatch.gateway.ports import Caller, Desk, Refusal
 from stillwatch.gateway.usage import guessed, read_usage
 from stillwatch.terms.action import ALLOW, Standing
 
@@ -28,15 +31,24 @@ _BAD_KEY: Final = Fault(
 _NOT_READY: Final = Fault(
     status=503, code="not_ready", message="Keys cannot be checked at the moment. Try again shortly.", retry_after=2.0
 )
+_NOT_COVERED: Final = Fault(
+    status=403, code="insufficient_scope", message="The grant does not cover this model. Ask one that it names."
+)
 _HEAD: Final = 8_192
 _TAIL: Final = 4_096
+
+
+def _endpoint(call: Call) -> str:
+    """What rules call the endpoint: a stored answer is fetched under those of the endpoint that made it."""
+    return "responses" if call.route.kind == "stored" else call.route.endpoint
 
 
 class Orders:
     """Asks the desk, and goes on without it where that is right."""
 
-    def __init__(self, desk: Desk, metrics: Metrics, notes: Notes) -> None:
+    def __init__(self, desk: Desk, metrics: Metrics, notes: Notes, public_url: str = "") -> None:
         self._desk = desk
+        self._public_url = public_url
         self._metrics = metrics
         self._notes = notes
 
@@ -47,6 +59,25 @@ class Orders:
         except Exception as error:
             self._notes.failure("keys_failed", error)
             return False
+
+    def caller_of(self, heads: Heads, scope: Scope) -> Caller:
+        """Return who sent a request: the holder of its key, or of the grant that it shows.
+
+        Raises:
+            TurnedAway: nobody (401), the grant is used up (403), or keys cannot be checked at the moment (503).
+        """
+        if heads.auth != "dpop":
+            return self.caller(heads.secret)
+        if not self.ready():
+            raise TurnedAway(_NOT_READY)
+        try:
+            found = self._desk.granted(shown_of(heads, scope, self._public_url), time.time())
+        except Exception as error:
+            self._notes.failure("keys_failed", error)
+            raise TurnedAway(_NOT_READY) from None
+        if isinstance(found, Refusal):
+            raise TurnedAway(fault_of(found))
+        return found
 
     def caller(self, secret: str) -> Caller:
         """Return whose key `secret` is.
@@ -75,12 +106,14 @@ class Orders:
         """Set the action for `call`.
 
         Raises:
-            TurnedAway: the action is to challenge or to refuse.
+            TurnedAway: the action is to challenge or to refuse, or the caller's grant does not cover the model.
         """
         now = time.time()
         model = call.asked.model if call.asked is not None else ""
+        if caller.models and not any(fnmatchcase(model, pattern) for pattern in caller.models):
+            raise TurnedAway(_NOT_COVERED)
         try:
-            action = call.action = self._desk.action(caller, model, call.route.endpoint, now)
+            action = call.action = self._desk.action(caller, model, _endpoint(call), now)
             refusal = self._desk.refusal(caller, action, now) if action.bites else None
         except Exception as error:
             call.action = ALLOW
@@ -118,6 +151,8 @@ class Orders:
 
     def _used(self, call: Call) -> int:
         request_bytes = len(call.plain or b"")
+        if call.asked is not None and call.asked.background:
+            return call.admitted  # usage stands only in what is fetched later, so the estimate holds
         if call.coding:
             return guessed(request_bytes, call.size, streamed=call.streamed)
         kept = call.kept()
@@ -129,3 +164,18 @@ class Orders:
     def _passed_over(self, stage: str, error: Exception) -> None:
         self._metrics.failed_open[stage] += 1
         self._notes.failure("failed_open", error, stage=stage)
+
+
+def shown_of(heads: Heads, scope: Scope, public_url: str) -> Shown:
+    """Return what a request shows of a grant.
+
+    Args:
+        heads: Its headers.
+        scope: Its ASGI scope.
+        public_url: Scheme and host as callers know the gateway; empty to compare with the request's own `Host`,
+            and with no scheme, since something in front may have ended TLS.
+    """
+    path = scope["raw_path"].decode("ascii", "replace")
+    return Shown(
+        token=heads.secret, proof=heads.proof, method=scope["method"], url=public_url, host=heads.host, path=path
+    )

@@ -88,7 +88,7 @@ class Passage:
             TurnedAway: nobody's (401), or keys cannot be checked at the moment (503).
         """
         heads = call.heads = self._headers.read(call.scope["headers"])
-        call.caller = self._orders.caller(heads.secret)
+        call.caller = self._orders.caller_of(heads, call.scope)
         return heads
 
     async def say(self, call: Call, fault: Fault) -> None:

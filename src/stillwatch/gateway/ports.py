@@ -6,6 +6,7 @@ Every call returns at once from memory; none waits for disk, network or a verdic
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from stillwatch.gateway.dpop import Shown
 from stillwatch.terms.action import Action, Standing
 from stillwatch.terms.served import Served
 
@@ -22,6 +23,12 @@ class Caller:
     country: str = ""
     unmodified: bool = False
     workload: str = ""
+    grant: str = ""
+    """Id of the grant that the request is under; empty for none."""
+    owner: str = ""
+    """Name whose key marks the answers; empty for the account's."""
+    models: tuple[str, ...] = ()
+    """Models that the request may ask, as patterns; empty for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,10 @@ class Desk(Protocol):
 
     def caller(self, secret: str, now: float) -> Caller | None:
         """Return who holds this key; None when it is unknown, revoked or expired. Keys fail closed."""
+        ...
+
+    def granted(self, shown: Shown, now: float) -> Caller | Refusal:
+        """Return who asks under the grant that a request shows, or why it does not count. Fails closed, as keys do."""
         ...
 
     def holder(self, account: str, key_id: str = "") -> Caller:

@@ -79,7 +79,7 @@ class Treater:
         if not action.bites or not action.treatments or caller is None:
             return None
         occasion = Occasion(
-            key=self._key, request_id=call.request_id, account=caller.account, campaign=action.campaign,
+            key=self._key, request_id=call.request_id, account=caller.owner or caller.account, campaign=action.campaign,
             log_e=action.log_e, model=asked.model if asked is not None else "", endpoint=call.route.endpoint, now=now,
             marks=self._marking.keys() if _BY_KEYS.intersection(action.treatments) else None,
             marked_endpoints=self._marking.endpoints,

@@ -60,7 +60,8 @@ class Upstream:
 
     def credentials(self, heads: Heads) -> Pairs:
         """Return the headers that name this gateway, or its caller, to the upstream."""
-        secret = heads.secret if self._config.credentials == "pass" else self._key
+        passed = self._config.credentials == "pass" and heads.auth != "dpop"  # a grant is between its holder and us
+        secret = heads.secret if passed else self._key
         if not secret:
             return []
         how = self._config.upstream_key_header

@@ -168,7 +168,7 @@ class Bench(Protocol):
         ...
 
     def rival(self) -> Student | None:
-        """Return another provider's model of the same task, which the thief may ask without a defence; None for none."""
+        """Return another provider's model of the same task, which the thief asks without a defence; None for none."""
         ...
 
     def base(self, start: str) -> Student:

@@ -10,7 +10,7 @@ Source: SQLite in write-ahead mode, https://sqlite.org/wal.html.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -18,16 +18,19 @@ from typing import Any, Final, Self, TypeVar
 
 from stillwatch.store.controlfailure import DAMAGED, make_private, named_failure
 from stillwatch.store.controlschema import APPLICATION_ID, MIGRATIONS
+from stillwatch.store.trail import seal
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
 from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
+from stillwatch.terms.grant import GrantRecord
+from stillwatch.terms.person import actor
 
 FILE_NAME: Final = "control.sqlite"
 """Its name in the state folder."""
 BUSY_SECONDS: Final = 10.0
 """How long a call waits for another process's write."""
-_KEPT_AS_JSON: Final = frozenset(["verified", "accounts"])
-R = TypeVar("R", KeyRecord, AccountRecord, Decision, Appeal, CanaryRecord)
+_KEPT_AS_JSON: Final = frozenset(["verified", "accounts", "models", "purposes"])
+R = TypeVar("R", KeyRecord, AccountRecord, Decision, Appeal, CanaryRecord, GrantRecord)
 
 
 class SqliteControl:
@@ -112,11 +115,68 @@ class SqliteControl:
         with self.changing():
             self._rows(f"INSERT INTO canaries ({_listed(names)}) VALUES ({_marks(names)})", values)
 
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Keep several canaries."""
+        for record in records:
+            self.add_canary(record)
+
     def retire_canary(self, canary: str, at: float, by: str) -> None:
         """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
         with self.changing():
             retire = "UPDATE canaries SET retired = ?, retired_by = ? WHERE id = ? AND retired IS NULL"
             self._rows(retire, (at, by, canary))
+
+    def grants(self) -> tuple[GrantRecord, ...]:
+        """Return every grant, ended ones too, oldest first."""
+        return self._read(GrantRecord, "grants", "issued, id")
+
+    def add_grant(self, record: GrantRecord) -> None:
+        """Keep a grant for ever; an id that is there already is refused."""
+        names, values = _columns(record)
+        with self.changing():
+            self._rows(f"INSERT INTO grants ({_listed(names)}) VALUES ({_marks(names)})", values)
+
+    def revoke_grant(self, grant: str, at: float, by: str) -> None:
+        """End a grant; one that was revoked before, or is not there, stays as it was."""
+        with self.changing():
+            end = "UPDATE grants SET revoked = ?, revoked_by = ? WHERE id = ? AND revoked IS NULL"
+            self._rows(end, (at, by, grant))
+
+    def grant_use(self) -> dict[str, int]:
+        """Return the tokens used under each grant; those without use are left out."""
+        return {str(name): int(used) for name, used in self._rows("SELECT id, tokens FROM grant_use")}
+
+    def add_grant_use(self, grant: str, tokens: int) -> None:
+        """Add to the tokens used under a grant; does not change the generation."""
+        with self.changing():
+            self._rows(
+                "INSERT INTO grant_use VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET tokens = tokens + excluded.tokens",
+                (grant, tokens),
+            )
+
+    def account_keys(self) -> dict[str, str]:
+        """Return the key that stands in each account's pseudonyms, 32 hex digits; those without one are left out."""
+        return {str(account): str(key) for account, key in self._rows("SELECT account, key FROM account_keys")}
+
+    def add_account_keys(self, keys: Mapping[str, str]) -> None:
+        """Keep keys of accounts that have none yet; the others stay as they were. Does not change the generation."""
+        with self.changing():
+            for pair in keys.items():
+                self._rows("INSERT OR IGNORE INTO account_keys VALUES (?, ?)", pair)
+
+    def destroy_account(self, account: str) -> bool:
+        """Forget an account's key, its record and what it wrote in appeals; return whether there was any of it.
+
+        Freed pages are overwritten, so that what is gone is not in the file any more.
+        """
+        with self.changing():
+            self._rows("PRAGMA secure_delete = ON")
+            gone = self._rows("DELETE FROM account_keys WHERE account = ? RETURNING 1", (account,))
+            gone += self._rows("DELETE FROM accounts WHERE account = ? RETURNING 1", (account,))
+            gone += self._rows("UPDATE appeals SET statement = '' WHERE account = ? RETURNING 1", (account,))
+        if not self._depth:
+            self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bool(gone)
 
     def belongs_to(self, mark: str) -> bool:
         """Return whether these records were made under the master key of this mark; the first one asked about is it.
@@ -151,10 +211,15 @@ class SqliteControl:
             self._depth -= 1
             if self._depth == 0:
                 try:
+                    seal(self.rows, actor)
                     self._rows("COMMIT")
                 except BaseException:
                     self._roll_back()
                     raise
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Run one statement on the file and return its rows; for the other keepers of records in this room."""
+        return self._rows(sql, values)
 
     def copy_to(self, path: Path) -> None:
         """Write a consistent copy to a new file, readable by its owner only, while others go on writing."""
@@ -234,7 +299,9 @@ class SqliteControl:
                 self._db.execute("ROLLBACK")
 
 
-def _columns(record: KeyRecord | AccountRecord | Decision | Appeal | CanaryRecord) -> tuple[list[str], tuple[Any, ...]]:
+def _columns(
+    record: KeyRecord | AccountRecord | Decision | Appeal | CanaryRecord | GrantRecord,
+) -> tuple[list[str], tuple[Any, ...]]:
     names = [f.name for f in fields(record)]
     pairs = zip(names, astuple(record), strict=True)
     return names, tuple(json.dumps(v) if n in _KEPT_AS_JSON else v for n, v in pairs)

@@ -4,7 +4,7 @@ In: control records. Out: the same. Nothing is kept; one process, any number of 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self
@@ -12,6 +12,7 @@ from typing import Self
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
 from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
+from stillwatch.terms.grant import GrantRecord
 
 
 class MemoryControl:
@@ -25,6 +26,9 @@ class MemoryControl:
         self._decisions: tuple[Decision, ...] = ()
         self._appeals: dict[str, Appeal] = {}
         self._canaries: dict[str, CanaryRecord] = {}
+        self._grants: dict[str, GrantRecord] = {}
+        self._grant_use: dict[str, int] = {}
+        self._account_keys: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -105,6 +109,11 @@ class MemoryControl:
             self._canaries = {**self._canaries, record.id: record}
             self._generation += 1
 
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Keep several canaries."""
+        for record in records:
+            self.add_canary(record)
+
     def retire_canary(self, canary: str, at: float, by: str) -> None:
         """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
         with self.changing():
@@ -113,15 +122,67 @@ class MemoryControl:
                 self._canaries = {**self._canaries, canary: replace(found, retired=at, retired_by=by)}
                 self._generation += 1
 
+    def grants(self) -> tuple[GrantRecord, ...]:
+        """Return every grant, ended ones too, oldest first."""
+        with self._lock:
+            return tuple(sorted(self._grants.values(), key=lambda grant: (grant.issued, grant.id)))
+
+    def add_grant(self, record: GrantRecord) -> None:
+        """Keep a grant for ever; an id that is there already is refused."""
+        with self.changing():
+            if record.id in self._grants:
+                raise StillwatchError(f"control: grant {record.id} is there already; nothing was changed.")
+            self._grants = {**self._grants, record.id: record}
+            self._generation += 1
+
+    def revoke_grant(self, grant: str, at: float, by: str) -> None:
+        """End a grant; one that was revoked before, or is not there, stays as it was."""
+        with self.changing():
+            found = self._grants.get(grant)
+            if found is not None and found.revoked is None:
+                self._grants = {**self._grants, grant: replace(found, revoked=at, revoked_by=by)}
+                self._generation += 1
+
+    def grant_use(self) -> dict[str, int]:
+        """Return the tokens used under each grant; those without use are left out."""
+        with self._lock:
+            return dict(self._grant_use)
+
+    def add_grant_use(self, grant: str, tokens: int) -> None:
+        """Add to the tokens used under a grant; does not change the generation."""
+        with self.changing():
+            self._grant_use = {**self._grant_use, grant: self._grant_use.get(grant, 0) + tokens}
+
+    def account_keys(self) -> dict[str, str]:
+        """Return the key that stands in each account's pseudonyms; those without one are left out."""
+        with self._lock:
+            return dict(self._account_keys)
+
+    def add_account_keys(self, keys: Mapping[str, str]) -> None:
+        """Keep keys of accounts that have none yet; the others stay as they were. Does not change the generation."""
+        with self.changing():
+            self._account_keys = {**keys, **self._account_keys}
+
+    def destroy_account(self, account: str) -> bool:
+        """Forget an account's key, its record and what it wrote in appeals; return whether there was any of it."""
+        with self.changing():
+            own = {name: one for name, one in self._appeals.items() if one.account == account}
+            known = account in self._account_keys or account in self._accounts or bool(own)
+            self._account_keys = {name: key for name, key in self._account_keys.items() if name != account}
+            self._accounts = {name: one for name, one in self._accounts.items() if name != account}
+            self._appeals = {**self._appeals, **{name: replace(one, statement="") for name, one in own.items()}}
+            self._generation += known
+            return known
+
     @contextmanager
     def changing(self) -> Iterator[Self]:
         """Make all changes within one whole: all of them or none. May be nested."""
         with self._lock:
-            before = (self._keys, self._accounts, self._decisions, self._appeals, self._canaries, self._generation)
+            before = {name: value for name, value in vars(self).items() if name != "_lock"}
             try:
                 yield self
             except BaseException:
-                self._keys, self._accounts, self._decisions, self._appeals, self._canaries, self._generation = before
+                vars(self).update(before)
                 raise
 
     def close(self) -> None:

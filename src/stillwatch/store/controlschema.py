@@ -5,6 +5,8 @@ Left to `control`: running them. A version that was released is never edited; a 
 
 from typing import Final
 
+from stillwatch.store.peopleschema import PEOPLE
+
 APPLICATION_ID: Final = 0x53744C77
 """Marks a file as a control file of Stillwatch; PRAGMA application_id."""
 
@@ -62,5 +64,33 @@ _SECOND: Final = (
     " BEGIN SELECT RAISE(ABORT, 'canaries are retired once'); END",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
+_GRANTS: Final = (
+    """CREATE TABLE grants (
+        id TEXT PRIMARY KEY, account TEXT NOT NULL, organisation TEXT NOT NULL, models TEXT NOT NULL,
+        tokens INTEGER NOT NULL CHECK (tokens > 0), purposes TEXT NOT NULL, student_parameters INTEGER NOT NULL,
+        redistribution TEXT NOT NULL, thumbprint TEXT NOT NULL, issued REAL NOT NULL, expires REAL NOT NULL,
+        by TEXT NOT NULL, reason TEXT NOT NULL, revoked REAL, revoked_by TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE TABLE grant_use (id TEXT PRIMARY KEY, tokens INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    *(
+        f"CREATE TRIGGER grants_{change.lower()} AFTER {change} ON grants"
+        " BEGIN UPDATE state SET generation = generation + 1; END"
+        for change in ("INSERT", "UPDATE")
+    ),
+    "CREATE TRIGGER grants_no_delete BEFORE DELETE ON grants"
+    " BEGIN SELECT RAISE(ABORT, 'grants can only be added and revoked'); END",
+    "CREATE TRIGGER grants_fixed BEFORE UPDATE OF id, account, organisation, models, tokens, purposes,"
+    " student_parameters, redistribution, thumbprint, issued, expires, by, reason ON grants"
+    " BEGIN SELECT RAISE(ABORT, 'grants can only be added and revoked'); END",
+    "CREATE TRIGGER grants_revoked BEFORE UPDATE ON grants WHEN OLD.revoked IS NOT NULL"
+    " BEGIN SELECT RAISE(ABORT, 'grants are revoked once'); END",
+)
+
+_ACCOUNT_KEYS: Final = (
+    "CREATE TABLE account_keys (account TEXT PRIMARY KEY, key TEXT NOT NULL CHECK (length(key) = 32))"
+    " STRICT, WITHOUT ROWID",
+    "CREATE TRIGGER account_keys_delete AFTER DELETE ON account_keys"
+    " BEGIN UPDATE state SET generation = generation + 1; END",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _GRANTS, _ACCOUNT_KEYS, PEOPLE)
 """Statements of version 1, 2, ...; a file of version n has had the first n."""

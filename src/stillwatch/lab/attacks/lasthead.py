@@ -18,7 +18,8 @@ from stillwatch.lab.attacks.plain import ALTERNATIVES
 from stillwatch.lab.task import Ask, Bench, Client, HarvestRow, Item, Job
 
 Floats = npt.NDArray[np.float64]
-PUSH: Final = 60.0
+PUSH: Final = 100.0
+"""As far as common APIs let a logit be pushed."""
 FALL: Final = 1e-4
 """A singular value below this share of the largest is taken for rounding."""
 SPARE: Final = 8
@@ -47,6 +48,7 @@ class LastHead:
             logits.append(vector)
             if len(logits) % 4 == 0 and len(logits) >= dimension(logits) + SPARE:
                 break
+        names, logits = seen_everywhere(names, logits)
         basis = space_of(logits) if len(logits) > 1 else np.zeros((0, max(1, len(names))))
         job.found.update(head_prompts=len(logits), head_dimension=len(basis), head_names=names, head_basis=basis)
         for item in waiting:
@@ -80,17 +82,28 @@ async def _names(client: Client, bench: Bench, items: list[Item]) -> tuple[list[
 
 
 async def _vector(client: Client, item: Item, names: list[str]) -> Floats | None:
-    """Return the logits of one prompt relative to the first name, shape (n_names,); None where they are not told."""
+    """Return the logits of one prompt relative to the first name, shape (n_names,); None where they are not told.
+
+    Single tokens that stay out of sight however far they are pushed are NaN.
+    """
     found = np.zeros(len(names))
     width = ALTERNATIVES - 1
     for begin in range(1, len(names), width):
         group = names[begin : begin + width]
         answer = await client.ask(item, Ask(logprobs=ALTERNATIVES, bias=dict.fromkeys([names[0], *group], PUSH)))
         told: Any = answer.logprobs[0] if answer is not None and answer.logprobs else {}
-        if names[0] not in told or any(name not in told for name in group):
+        if names[0] not in told:
             return None
-        found[begin : begin + len(group)] = [told[name] - told[names[0]] for name in group]
+        found[begin : begin + len(group)] = [told.get(name, np.nan) - told[names[0]] for name in group]
     return found
+
+
+def seen_everywhere(names: list[str], logits: list[Floats]) -> tuple[list[str], list[Floats]]:
+    """Return the names, and their logits, that no prompt hides."""
+    if not logits:
+        return names, logits
+    seen = np.isfinite(np.array(logits)).all(axis=0)
+    return [name for name, kept in zip(names, seen, strict=True) if kept], [one[seen] for one in logits]
 
 
 def dimension(logits: list[Floats]) -> int:
@@ -98,6 +111,7 @@ def dimension(logits: list[Floats]) -> int:
     if len(logits) < 2:
         return len(logits)
     matrix = np.array(logits)
+    matrix = matrix[:, np.isfinite(matrix).all(axis=0)]
     values = np.linalg.svd(matrix - matrix.mean(axis=0), compute_uv=False)
     return int((values > FALL * values[0]).sum())
 

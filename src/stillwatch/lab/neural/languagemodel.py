@@ -14,7 +14,7 @@ Needs the extra `lab`; imports torch when first used.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -208,6 +208,21 @@ class LanguageModel:
                 hidden, _ = self._net(part, self._net.start(part.shape[1]))
                 out[first : first + BLOCK] = self._net.logits(hidden[-1]).numpy()
         return out
+
+    def everywhere(self, sequences: npt.ArrayLike) -> Iterator[FloatArray]:
+        """Yield the logits after every token of each sequence, block by block, shape (sequences, k, vocab).
+
+        Args:
+            sequences: Token ids, shape (n, k).
+        """
+        torch = need_torch()
+        given = torch.from_numpy(np.asarray(sequences, np.int64))
+        step = max(1, BLOCK * 32 // max(1, given.shape[1]))
+        with torch.no_grad():
+            for first in range(0, len(given), step):
+                part = given[first : first + step].T.contiguous()
+                hidden, _ = self._net(part, self._net.start(part.shape[1]))
+                yield self._net.logits(hidden).transpose(0, 1).numpy()
 
     def logprobs(self, sequences: npt.ArrayLike) -> FloatArray:
         """Return the log-probability of each token after those before it, shape (n, k - 1), in nats.

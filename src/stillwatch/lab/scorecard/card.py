@@ -79,8 +79,8 @@ def undefended(lines: Sequence[Line], task: str) -> Line | None:
 
 def strongest(lines: Sequence[Line], task: str, defence: str, thief: str) -> Line | None:
     """Return the line in which this thief keeps most against a defence."""
-    found = [line for line in lines
-             if (line.cell.task, line.cell.defence, line.cell.thief) == (task, defence, thief) and line.retained]  # fmt: skip
+    wanted = (task, defence, thief)
+    found = [line for line in lines if (line.cell.task, line.cell.defence, line.cell.thief) == wanted and line.retained]
     return max(found, key=lambda line: line.retained.value if line.retained else 0.0, default=None)
 
 

@@ -11,10 +11,14 @@ TASKS: Catalog[Task] = Catalog(
     "task",
     LabelTask(name="banking", instruction="Name the intent of this message to a bank.", teaching=6_000,
               seeds_a_label=2),
-    LabelTask(name="clinc", instruction="Name the intent of this message to an assistant.", teaching=9_000,
+    LabelTask(name="clinc", instruction="Name the intent of this message to an assistant.", teaching=6_000,
               seeds_a_label=2, rank=64),
     LabelTask(name="sst2", instruction="Name the sentiment of this sentence.", teaching=6_000, seeds_a_label=20),
-    LabelTask(name="ag_news", instruction="Name the section of this news item.", teaching=4_000, seeds_a_label=6),
+    LabelTask(name="ag_news", instruction="Name the section of this news item.", teaching=3_600, seeds_a_label=4),
+    LabelTask(name="nextword", instruction="Continue this text with one word.", teaching=6_000, seeds_a_label=1,
+              rank=24, most=14_000),
+    LabelTask(name="banking-file", instruction="Name the intent of this message to a bank.", teaching=6_000,
+              seeds_a_label=2, source="banking", from_file=True),
     *(SequenceTask(puzzle=puzzle) for puzzle in PUZZLES), OpenTask(),
 )  # fmt: skip
 """Every task. One that needs torch imports it when its bench is made, not here."""

@@ -21,6 +21,7 @@ from stillwatch.lab.loopback import listening
 from stillwatch.lab.task import Answer, Ask, Body, Harvest, Item, Student
 from stillwatch.lab.tasks import sets
 from stillwatch.lab.tasks.labelteacher import MODEL, YES, LabelTeacher
+from stillwatch.lab.tasks.modelfile import serving_process
 
 DECLINED: Final = "declined"
 """What the teacher answers to the forbidden topic."""
@@ -44,10 +45,16 @@ class LabelTask:
     """Labelled texts a class that the thief owns."""
     rank: int = 0
     """Hidden dimensions of the teacher; 0 for a map straight from features to logits."""
+    most: int = 1_000_000
+    """Items of the set that are used at most."""
+    source: str = ""
+    """Name of the set; the task's own when empty."""
+    from_file: bool = False
+    """Serve the teacher from a model file, in a process of its own."""
 
     def missing(self, data: Path | None) -> str:
         """Return why the set cannot be read here; empty when it can."""
-        return sets.missing(self.name, data)
+        return sets.missing(self.source or self.name, data)
 
     def bench(self, seed: int, data: Path | None, size: float) -> "LabelBench":
         """Split the set, train the teacher, and return what the task offers.
@@ -56,9 +63,9 @@ class LabelTask:
             StillwatchError: the set cannot be read here.
         """
         rng = np.random.default_rng((seed, 0x5E75))
-        rows = list(sets.load(self.name, data))
+        rows = list(sets.load(self.source or self.name, data))
         order = rng.permutation(len(rows))
-        rows = [rows[i] for i in order]
+        rows = [rows[i] for i in order][: self.most]
         taught = int(min(self.teaching, len(rows) // 2) * size)
         test, honest = int(1_000 * size), int(400 * size)
         topic = sets.forbidden()
@@ -179,6 +186,8 @@ class LabelBench:
 
     def serving(self) -> AbstractAsyncContextManager[str]:
         """Serve the teacher on loopback."""
+        if self.task.from_file:
+            return serving_process(self.model, self.seed)
         return listening(LabelTeacher(self.model, self.seed).respond)
 
     def teacher(self) -> Student:

@@ -4,6 +4,7 @@ In: a set's name, and the data folder where there is one. Out: texts with their 
 Left to `labels`: splitting them. Sources and licences: `data/NOTICE.md`; docs/explain/lab.md for the others.
 """
 
+from collections import Counter
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,10 @@ from stillwatch.lab.traffic.sources import FULL, FolderSources, parse_lines
 from stillwatch.terms.errors import StillwatchError
 
 PACKAGED: Final = ("banking", "clinc")
+NEXT_WORD: Final = "nextword"
+"""Made of the packaged texts: four words of context, and the word that follows."""
+VOCABULARY: Final = 96
+"""Words that the toy language model can say."""
 IN_FOLDER: Final = ("sst2", "ag_news")
 SENTIMENTS: Final = {"0": "negative", "1": "positive"}
 NEWS: Final = {"1": "world", "2": "sports", "3": "business", "4": "science and technology"}
@@ -32,7 +37,7 @@ class Labelled(NamedTuple):
 
 def missing(name: str, data: Path | None) -> str:
     """Return why a set cannot be read here; empty when it can."""
-    if name in PACKAGED:
+    if name in (*PACKAGED, NEXT_WORD):
         return ""
     if data is None:
         return f"{name} is not packaged (its licence is not permissive); set STILLWATCH_DATA to a folder that has it"
@@ -47,6 +52,8 @@ def load(name: str, data: Path | None) -> tuple[Labelled, ...]:
     """
     if why := missing(name, data):
         raise StillwatchError(f"set {name!r}: {why}.")
+    if name == NEXT_WORD:
+        return _next_words()
     if name in PACKAGED:
         return tuple(one for one in _packaged(name) if name != "clinc" or one.label not in FORBIDDEN)
     assert data is not None
@@ -67,3 +74,17 @@ def forbidden() -> tuple[str, ...]:
 def _packaged(name: str) -> tuple[Labelled, ...]:
     file = resources.files("stillwatch.lab.tasks") / "data" / f"{name}.jsonl.zst"
     return tuple(Labelled(row["text"], row["label"]) for row in parse_lines(file.read_bytes()))
+
+
+@cache
+def _next_words() -> tuple[Labelled, ...]:
+    """Return contexts of up to four words with the next word, where that is among the `VOCABULARY` most usual."""
+    texts = [one.text.lower().split() for name in PACKAGED for one in _packaged(name) if one.label not in FORBIDDEN]
+    usual = {word for word, _ in Counter(word for words in texts for word in words).most_common(VOCABULARY)}
+    found = {
+        " ".join(words[max(0, i - 4) : i]): words[i]
+        for words in texts
+        for i in range(2, len(words))
+        if words[i] in usual
+    }
+    return tuple(Labelled(context, word) for context, word in sorted(found.items()))
