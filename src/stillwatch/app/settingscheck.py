@@ -55,21 +55,24 @@ def check_startable(settings: Settings) -> None:
     """Check what no record can see by itself.
 
     Raises:
-        StillwatchError: both listeners have one port, or a file that is named is not there.
+        StillwatchError: both listeners have one port, or a file that is named is not there; all of it is said.
     """
     serve, calibration = settings.serve, settings.watch.calibration
+    faults = []
     if serve.port and serve.port == serve.admin_port:
-        raise StillwatchError(
+        faults.append(
             f"serve.port and serve.admin_port are both {serve.port}: must differ, as callers must not reach metrics; "
             "give another --admin-port."
         )
     if settings.vault.served_contexts and not Path(settings.vault.tokenizer).is_file():
-        raise StillwatchError(
+        faults.append(
             f"vault.tokenizer = {settings.vault.tokenizer!r}: no such file; give the tokenizer.json or .gguf of the "
             "model that is served."
         )
     if calibration and not Path(calibration).is_file():
-        raise StillwatchError(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
+        faults.append(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
+    if faults:
+        raise StillwatchError("\n".join(faults))
 
 
 def _evidence(settings: Settings) -> list[str]:
