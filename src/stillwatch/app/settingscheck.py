@@ -127,6 +127,10 @@ def _secrets(settings: Settings, environment: Mapping[str, str]) -> list[str]:
     found = []
     variables = {"gateway.upstream_key_env": gateway.upstream_key_env, "litellm.token_env": litellm.token_env}
     files = {"gateway.upstream_key_file": gateway.upstream_key_file, "litellm.token_file": litellm.token_file}
+    matching = settings.matching
+    for place in ("first", "second"):
+        variables[f"matching.{place}_key_env"] = getattr(matching, f"{place}_key_env")
+        files[f"matching.{place}_key_file"] = getattr(matching, f"{place}_key_file")
     for name, variable in variables.items():
         if variable and not environment.get(variable):
             found.append(f"{name}: the environment variable {variable} is not set here.")
