@@ -261,9 +261,9 @@ def _terms(records: DossierRecords) -> Section:
 
 def _measures(records: DossierRecords) -> Section:
     rows = tuple((one.name, one.state, one.source) for one in records.facts.measures)
-    lead = "What the provider does to protect the model, as its settings say on the day of this dossier."
+    lead = "What the provider does to protect the model, as its settings and records say on the day of this dossier."
     return Section(
-        title="Protective measures", paragraphs=(lead,) if rows else ("No settings were given.",),
+        title="Protective measures", paragraphs=(lead,) if rows else ("Nothing is on record.",),
         grid=Grid(head=("Measure", "State", "Source"), rows=rows, wide=(0.25, 0.5, 0.25)) if rows else None,
     )  # fmt: skip
 
