@@ -163,7 +163,7 @@ def stamped_dossier(root: Path) -> Path:
     made_state(root / "state")
     config, certificate = authority(root / "tsa")
     stamped(root, config, certificate)
-    examined(root / "state", root / "exam")
+    examined(root / "state", root / "exam", protocol=planned(available="2100-01-01T00:00:00Z"))
     stamped(root, config, certificate)
     built(root / "state", root / "exam", root / "dossier")
     return root

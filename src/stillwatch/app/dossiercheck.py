@@ -157,6 +157,8 @@ def material_problems(read: Parts) -> tuple[str, ...]:
     found = []
     digests = {name: (sha256(raw), len(raw)) for name, raw in read.materials.items()}
     made = {one.material: one.sha256 for one in read.acquired if one.material}
+    if len(made) < sum(bool(one.material) for one in read.acquired):
+        found.append("attempts: two brought the same material, so the suspect was asked until the answers pleased")
     for name, (digest, _) in digests.items():
         check_material(name)
         if name.partition("/")[0] in MADE_HERE and made.get(name) != digest:
@@ -213,6 +215,9 @@ def _ledger(files: Files, read: Parts, notes: list[str]) -> tuple[Sequence[str],
     if not problems and said != read.facts.ledger:
         problems = ("facts: say something else of the ledger than it shows",)
     wrong = list(problems)
+    if not read.protocol.suspect.available:
+        notes.append("the protocol does not say since when the suspect is available: secrets are older than the first "
+                     "query, and whether they are older than the suspect cannot be told")  # fmt: skip
     stamped = [f"{stamp.at:%Y-%m-%dT%H:%M:%SZ}" for _, stamp in stamps_of(files, INDEX, wrong)]
     if stamped:
         notes.append(f"a third party stamped the dossier itself: {', '.join(stamped)}")

@@ -154,6 +154,8 @@ def _commitments(records: DossierRecords) -> Section:
         f"The protocol is entry {said.protocol_index} of a log that can only be added to. What is counted here was "
         "committed to in entries before it; what was asked of the suspect is in entries after it."
     )
+    if not records.protocol.suspect.available:
+        order += " Since when the suspect is available is not said, so no date can be compared with it."
     timed = tuple((str(one.size), one.at, one.by, one.file) for one in said.timed)
     grid = None
     if timed:
