@@ -21,8 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--data", type=Path, help="data folder; default: the packaged sample")
-    parser.add_argument("--keep", type=Path, default=Path("/tmp/stillwatch-proof"), help="where all is kept")
-    parser.add_argument("--train-only", action="store_true")
+    parser.add_argument("--keep", type=Path, default=Path(".proof"), help="where all is kept")
+    parser.add_argument("--train-only", nargs="*", metavar="NAME", help="train these students, or all, and stop")
     parser.add_argument("--write", action="store_true", help="put the tables into bench/RESULTS.md as well")
     given = parser.parse_args()
     world = World(given.data)
@@ -33,7 +33,8 @@ def main() -> None:
     for names in (MAIN, [name for name in ORDER if name not in MAIN]):
         for students in everyone.values():
             for name in names:
-                students.model(name)
+                if not given.train_only or name in given.train_only:
+                    students.model(name)
 
 
 if __name__ == "__main__":

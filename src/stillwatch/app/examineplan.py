@@ -42,7 +42,7 @@ _ENDING: Final = {"reveal": ".json", "reference": ".npz", "controls": ".npz", "s
 
 
 class SuspectPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Section `[suspect]`, and `[reference]`, which must be a model."""
+    """The plan's table on the suspect, and the one on the reference, which must be a model."""
 
     kind: str
     """One of `SUSPECTS`."""
@@ -59,7 +59,7 @@ class SuspectPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class BudgetPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Section `[budget]`, for the whole examination."""
+    """The plan's table on what may be asked, for the whole examination."""
 
     queries: int = 1_000
     tokens: int = 1_000_000

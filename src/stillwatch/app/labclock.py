@@ -32,8 +32,8 @@ class LabDesk:
         return self.desk.caller(secret, self.clock())
 
     def granted(self, shown: Shown, now: float) -> Caller | Refusal:
-        """Return who asks under a grant, by the wall's clock, which its proofs go by."""
-        return self.desk.granted(shown, now)
+        """Return who asks under the grant that a request shows."""
+        return self.desk.granted(shown, self.clock())
 
     def holder(self, account: str, key_id: str = "") -> Caller:
         """Return the caller that stands for an account."""

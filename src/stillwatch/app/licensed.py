@@ -126,8 +126,8 @@ class _Visit:
     async def harvest(self, say: Callable[[str], None]) -> tuple[list[HarvestRow], str]:
         rows: list[HarvestRow] = []
         for number, item in enumerate(self.bench.pool):
+            self.lab.at(time.time())
             if number % 50 == 0:
-                self.lab.at(time.time())
                 self.lab.refresh()
                 say(f"asking under the grant: {number} answers")
             status, body = await self._ask(item, self.holder.headers("POST", self.lab.url + PATH, time.time()))

@@ -21,7 +21,7 @@ def open_suspect(plan: SuspectPlan, tokenizer: str = "") -> Iterator[Suspect]:
     """Give the suspect of a plan, and let go of it afterwards.
 
     Args:
-        plan: Section `[suspect]`; not of kind `texts`, of which nothing can be asked.
+        plan: Of the suspect; not of kind `texts`, of which nothing can be asked.
         tokenizer: Path of a tokeniser, for models that take token ids.
 
     Raises:

@@ -24,6 +24,7 @@ from stillwatch.app.controlnames import check_account
 from stillwatch.app.keys import revoke_account
 from stillwatch.app.ledger import entries_about, note
 from stillwatch.app.livefolder import LiveFolder
+from stillwatch.app.recognition import forget_tokens, tokens_held
 from stillwatch.app.servedindex import forget_served
 from stillwatch.app.state import master_key
 from stillwatch.app.subjects import matching
@@ -126,6 +127,7 @@ def erase_account(book: Book, state: Path, ask: Erasure, now: float) -> Erased:
     destroyed = [f"{purge_records(state, VaultAsk(account=account), ask.reader, now)} records of the vault"]
     forget_served(state, account)
     destroyed.append("contexts that it was served with a mark")
+    destroyed.append(f"{forget_tokens(state, account)} tokens that it carried")
     destroyed += _forget_names(state, account)
     destroyed += _end_keys(book, account, now)
     if book.destroy_account(account):
@@ -160,6 +162,7 @@ def _held(book: Book, state: Path, account: str) -> dict[str, Any]:
         "appeals": [asdict(appeal) for appeal in book.appeals() if appeal.account == account],
         "grants": [{**asdict(g), "used": used.get(g.id, 0)} for g in book.grants() if g.account == account],
         "verdicts": [asdict(c) for c in matching(claims_of(state), account) if c.kind == "account"],
+        "tokens": tokens_held(state, account),
         "live": account in book.account_keys(),
         "ledger": [asdict(one) for one in entries_about(state, account)],
     }  # fmt: skip
