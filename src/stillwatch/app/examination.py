@@ -115,7 +115,7 @@ def log_attempt(state: Path, folder: Path, acquired: Acquired, content: bytes | 
         check_material(acquired.material)
         if any(one.material == acquired.material for one in found.acquired):
             raise StillwatchError(
-                f"material {acquired.material}: an attempt brought it already. A suspect is not asked until its answers "
+                f"material {acquired.material}: an attempt brought it already. A suspect is not asked until answers "
                 "please: plan another examination, which counts."
             )
         if content is not None:
