@@ -34,16 +34,16 @@ def claims_of(state: Path, report: Path | None = None) -> tuple[Claim, ...]:
     claims = claims_of_held(tuple(read_live(state).held.values()))
     if (live.report / "explain.json").is_file():
         with suppress(StillwatchError):  # of another version until the next judgement; what is published is enough
-            claims = _joined(claims, _of_report(live.report))
+            claims = joined(claims, _of_report(live.report))
     if report:
-        claims = _joined(claims, _of_report(report))
+        claims = joined(claims, _of_report(report))
     held = {claim.subject for claim in claims if claim.kind == "account"}
     with suppress(StillwatchError):  # written again at the next match; no reason to hide what is held here
         return (*claims, *(claim for claim in claims_of_matches(state) if claim.subject not in held))
     return claims
 
 
-def _joined(first: tuple[Claim, ...], then: tuple[Claim, ...]) -> tuple[Claim, ...]:
+def joined(first: tuple[Claim, ...], then: tuple[Claim, ...]) -> tuple[Claim, ...]:
     """Return the claims of both, a published account with the strength that is published of it.
 
     A report weighs a member by its own part of the campaign's evidence, which is another figure than the verdict it

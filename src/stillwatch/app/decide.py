@@ -14,7 +14,7 @@ from stillwatch.app.controlnames import check_account, check_text
 from stillwatch.app.subjects import Claim, matching
 from stillwatch.policy.decisions import in_force
 from stillwatch.terms.account import Decision
-from stillwatch.terms.action import VERBS
+from stillwatch.terms.action import CLEARING, VERBS
 from stillwatch.terms.errors import StillwatchError
 
 MOST_DAYS: Final = 366.0
@@ -121,21 +121,21 @@ def _claim(ask: Ask, claims: Sequence[Claim], force: dict[str, Decision], now: f
         return claim
     where = f"decide {ask.verb} {ask.subject}"
     if claim is None:
-        if ask.verb != "confirm" and (ask.subject in force or _decided_on(ask.subject, force)):
+        if ask.verb in CLEARING and (ask.subject in force or _decided_on(ask.subject, force)):
             return None
         raise StillwatchError(
             f"{where}: nothing is held against an account or campaign of this id, neither in the published verdicts "
             "nor in the report. See `stillwatch decide list --waiting`; to decide all the same, add --without-verdict."
         )
-    if ask.verb == "confirm" and not claim.accused:
+    if ask.verb not in CLEARING and not claim.accused:
         raise StillwatchError(
             f"{where}: the account came close ({claim.log_e:+.1f} nats) but is not accused, so there is no verdict to "
-            "confirm. To confirm all the same, add --without-verdict."
+            f"{ask.verb}. To {ask.verb} all the same, add --without-verdict."
         )
-    if ask.verb == "confirm" and claim.expires <= now:
+    if ask.verb not in CLEARING and claim.expires <= now:
         raise StillwatchError(
             f"{where}: the verdict lapsed and was not published again. Look whether the watcher runs (`stillwatch "
-            "status`); to confirm all the same, add --without-verdict."
+            "status`); to decide all the same, add --without-verdict."
         )
     return claim
 
@@ -153,16 +153,16 @@ def _accounts(ask: Ask, claim: Claim | None, force: dict[str, Decision]) -> tupl
     earlier = tuple(a for a, d in force.items() if d.subject == ask.subject and d.kind == "campaign")
     if claim is None:
         return earlier if earlier and ask.subject not in force else (ask.subject,)
-    if claim.kind == "campaign" and ask.verb != "confirm":
+    if claim.kind == "campaign" and ask.verb in CLEARING:
         return tuple(dict.fromkeys((*claim.accounts, *earlier)))
     return claim.accounts
 
 
 def _cleared(ask: Ask, claim: Claim | None, accounts: tuple[str, ...], force: dict[str, Decision]) -> tuple[str, ...]:
     """Return the accounts that a person cleared on their own, which confirming their campaign must not undo."""
-    if ask.verb != "confirm" or ask.include_cleared or claim is None or claim.kind != "campaign":
+    if ask.verb in CLEARING or ask.include_cleared or claim is None or claim.kind != "campaign":
         return ()
-    return tuple(a for a in accounts if a in force and force[a].verb != "confirm" and force[a].kind == "account")
+    return tuple(a for a in accounts if a in force and force[a].verb in CLEARING and force[a].kind == "account")
 
 
 def _notes(claim: Claim | None) -> tuple[str, ...]:

@@ -61,6 +61,11 @@ class LiveFolder:
         return self.state / "live" / "report"
 
     @property
+    def pages(self) -> Path:
+        """What the console's pages show of the last judgement; made anew by the next."""
+        return self.state / "live" / "pages.sqlite"
+
+    @property
     def clock(self) -> Path:
         """Event clock of the gateway that was started last."""
         return self.run / "clock.json"

@@ -1,7 +1,8 @@
 """Judge live traffic up to the end of a block, hold the verdicts as policy says, publish them, write the report.
 
-In: a snapshot of the store, the end of the last closed block. Out: `published.json` and the report folder. The verdicts
-are those that `scan --until` that moment gives; only a campaign's id is kept from one judgement to the next.
+In: a snapshot of the store, the end of the last closed block. Out: `published.json`, the report folder, what the
+console shows. The verdicts are those that `scan --until` that moment gives; only a campaign's id is kept from one
+judgement to the next.
 Cost: a judgement of everything kept, in a thread of its own. Left to `policy.hold`: when a verdict takes effect.
 """
 
@@ -15,17 +16,19 @@ import numpy as np
 
 from stillwatch.app.calibration import read_calibration
 from stillwatch.app.clipped import ClippedSource
+from stillwatch.app.consolepages import judged_of, publish_pages
 from stillwatch.app.control import open_control
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.report import About, left_out, main_epoch, names_in, report_of, write_outputs, write_store_note
 from stillwatch.app.settings import Settings
 from stillwatch.app.unmasked import Unmasked, UnmaskedNames
-from stillwatch.console.report import InputFile
+from stillwatch.console.report import InputFile, Report
 from stillwatch.detect.judge import judge
 from stillwatch.gateway.published import Published, read_published, write_published
 from stillwatch.logs.tally import Tally
 from stillwatch.policy.hold import Judged, Round, hold
 from stillwatch.sketch.keys import KeyRing
+from stillwatch.store.pageindex import PageIndex
 from stillwatch.terms.action import Held
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.ports import EventSource, Journal, Window
@@ -65,7 +68,9 @@ class LiveJudge:
         )  # fmt: skip
         published = Published(generation=before.generation + 1, made_at=now, judged_until=until, held=held)
         write_published(self.folder.published, published)
-        self._write_report(source, names, verdicts, tally, now)
+        report = self._write_report(source, names, verdicts, tally, now)
+        with PageIndex(self.folder.pages) as index:
+            publish_pages(index, judged_of(report, published, source))
         return published
 
     def _account_keys(self) -> Mapping[str, str]:
@@ -102,7 +107,7 @@ class LiveJudge:
 
     def _write_report(
         self, source: EventSource, names: Mapping[int, str], verdicts: Verdicts, tally: Tally, now: float
-    ) -> None:
+    ) -> Report:
         read = InputFile(
             path="gateway", importer=tally.importer, rows=tally.rows, good=tally.good, bad=tally.bad,
             reasons=dict(tally.reasons),
@@ -111,8 +116,10 @@ class LiveJudge:
             title="Live traffic", made_at=now, command="stillwatch serve", inputs=(read,), whole=tally,
             prices=self.settings.prices, live=True,
         )  # fmt: skip
-        write_outputs(report_of(source, names, verdicts, about), self.folder.report)
+        report = report_of(source, names, verdicts, about)
+        write_outputs(report, self.folder.report)
         write_store_note(self.folder.report, self.folder.store.relative_to(self.folder.state).as_posix())
+        return report
 
 
 def judged_accounts(verdicts: Verdicts, names: Mapping[int, str]) -> dict[str, Judged]:

@@ -42,7 +42,7 @@ def timeline_of(store: EventSource, verdicts: Verdicts) -> tuple[Mapping[str, tu
     whole = np.histogram(store.events(accounts, window)["time"], edges)[0] * scale
     lines[ALL_TRAFFIC] = tuple(int(round(x)) for x in whole)
     accused = [(c, c.accounts) for c in verdicts.campaigns if c.accused]
-    for campaign, mine in _by_campaign(store, accused, window):
+    for campaign, mine in by_campaign(store, accused, window):
         lines[campaign.id] = tuple(int(x) for x in np.histogram(mine["time"], edges)[0])
     return lines, start, step
 
@@ -53,10 +53,10 @@ def edges_of(store: EventSource, verdicts: Verdicts) -> Mapping[str, tuple[Edge,
         return {}
     window = Window(epoch=verdicts.figures["epoch"])
     drawn = [(c, c.accounts[:DRAWN]) for c in verdicts.campaigns if c.accused]
-    return {campaign.id: _edges(campaign, events) for campaign, events in _by_campaign(store, drawn, window)}
+    return {campaign.id: _edges(campaign, events) for campaign, events in by_campaign(store, drawn, window)}
 
 
-def _by_campaign(
+def by_campaign(
     store: EventSource, asked: Sequence[tuple[Campaign, tuple[int, ...]]], window: Window
 ) -> Iterator[tuple[Campaign, EventArray]]:
     """Yield each campaign with the events of the accounts asked about; one question for many campaigns.

@@ -1,8 +1,8 @@
 """The folder of one `stillwatch run`: state, settings, demo keys, and how far the replay got.
 
 In: a folder. Out: paths, and what stands in them. Everything is readable by its owner only: `keys.json` holds
-the raw keys of made-up accounts, so that a person can call the gateway as one of them. No other
-command keeps a raw key.
+the raw keys of made-up accounts, so that a person can call the gateway as one of them, and `console.json` a made-up
+password of the console. No other command keeps a raw key or password.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +44,14 @@ class Progress:
     """Requests that reached the teacher."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """Who signs in to the console of a run; made up, like its keys."""
+
+    name: str
+    password: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths of one run."""
@@ -69,6 +77,11 @@ class RunFolder:
     def keys(self) -> Path:
         """Raw keys of the made-up accounts."""
         return self.folder / "keys.json"
+
+    @property
+    def console(self) -> Path:
+        """Name and password of the console of this run."""
+        return self.folder / "console.json"
 
     @property
     def truth(self) -> Path:
@@ -125,6 +138,15 @@ class RunFolder:
     def keep_keys(self, keys: dict[str, str]) -> None:
         """Write the keys, readable by their owner only."""
         replace_whole(self.keys, msgspec.json.encode(keys))
+
+    def read_sign_in(self) -> SignIn | None:
+        """Return who signs in to the console of this run; None before it was made."""
+        found: SignIn | None = _read(self.console, SignIn)
+        return found
+
+    def keep_sign_in(self, sign_in: SignIn) -> None:
+        """Write it, readable by its owner only."""
+        replace_whole(self.console, msgspec.json.encode(sign_in))
 
     def keep_truth(self, truth: Mapping[str, Truth]) -> None:
         """Write what each account is."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 PORT: Final = 8170
+CONSOLE_PORT: Final = 8190
 LAPSE_SECONDS: Final = 40.0
 """Wall seconds in which the replayed days pass."""
 
@@ -20,6 +21,7 @@ class RunRequest:
     seed: int
     folder: Path
     port: int = PORT
+    console_port: int = CONSOLE_PORT
     seconds: float = LAPSE_SECONDS
     """Wall seconds of the replay, above 0."""
     teacher: bool = True

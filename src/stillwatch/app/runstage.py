@@ -6,16 +6,18 @@ What an earlier run of the same seed left is gone on with. Left to `show`: what 
 
 import asyncio
 import contextlib
+import secrets
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from stillwatch.app.cast import DAY, Cast, cast_of, issue_keys
+from stillwatch.app.consoledoor import NewPerson, add_person
 from stillwatch.app.control import Book, key_secret, open_control
 from stillwatch.app.gatewayprocess import GatewayProcess, free_port, start_gateway
 from stillwatch.app.livefolder import EventClock, read_clock
-from stillwatch.app.runfolder import Progress, RunFolder
+from stillwatch.app.runfolder import Progress, RunFolder, SignIn
 from stillwatch.app.runrequest import RunRequest, Told
 from stillwatch.app.settings import load_settings
 from stillwatch.lab.liveplan import REPLAYED_DAYS
@@ -23,6 +25,8 @@ from stillwatch.lab.replay import Sender, Tally, Wire
 from stillwatch.lab.standin import StandIn
 from stillwatch.lab.teacher import Teacher, start_teacher
 from stillwatch.policy.config import PolicyConfig
+from stillwatch.store.control import SqliteControl
+from stillwatch.store.people import People
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.exchange import Exchange
 
@@ -39,6 +43,10 @@ host = "127.0.0.1"
 port = {port}
 workers = 1
 admin_port = 0
+
+[console]
+enabled = true
+port = {console}
 
 [policy]
 batch_seconds = 1.0
@@ -77,6 +85,9 @@ class Stage:
     tally: Tally
     book: Book
     policy: PolicyConfig
+    console: str
+    """Address of the console."""
+    sign_in: SignIn
 
     def waiting(self) -> list[Exchange]:
         """Return what of the replay was not sent yet."""
@@ -119,19 +130,22 @@ async def set_up(request: RunRequest, told: Told, stack: AsyncExitStack) -> Stag
     cast = await asyncio.to_thread(cast_of, progress.seed, progress.start)
     book = stack.enter_context(open_control(folder.live.state))
     keys = _keys(folder, book, cast)
+    sign_in = _sign_in(folder, book)
     teacher, no_teacher = await loading
     standin = StandIn(
         [*cast.replayed, *cast.further], teacher.url if teacher else "", teacher.key if teacher else "", progress.asked
     )
     upstream = await stack.enter_async_context(standin.listening())
     told.tick("starting gateway and watcher")
-    port = free_port(request.port)
+    port, console = free_port(request.port), free_port(request.console_port)
     factor = (cast.end - cast.start) / progress.seconds
     progress = replace(progress, origin=_origin(progress, cast, factor))
     if progress.replayed < len(cast.replayed):
         folder.live.clock.unlink(missing_ok=True)  # one that an earlier start left would be ahead of the replay
     folder.settings.write_text(
-        SETTINGS.format(upstream=upstream, port=port, factor=factor, origin=progress.origin, until=cast.end)
+        SETTINGS.format(
+            upstream=upstream, port=port, console=console, factor=factor, origin=progress.origin, until=cast.end
+        )
     )
     gateway = await start_gateway(folder, port)
     stack.push_async_callback(gateway.stop)
@@ -141,7 +155,8 @@ async def set_up(request: RunRequest, told: Told, stack: AsyncExitStack) -> Stag
     return Stage(
         request=request, told=told, folder=folder, cast=cast, progress=progress, kept=before is not None,
         clock=read_clock(folder.live), no_teacher=no_teacher, standin=standin, gateway=gateway, keys=keys,
-        sender=sender, tally=tally, book=book, policy=settings.policy,
+        sender=sender, tally=tally, book=book, policy=settings.policy, console=f"http://127.0.0.1:{console}",
+        sign_in=sign_in,
     )  # fmt: skip
 
 
@@ -175,6 +190,16 @@ def _keys(folder: RunFolder, book: Book, cast: Cast) -> dict[str, str]:
         folder.keep_keys(keys)
         folder.keep_truth(cast.truth)
     return keys
+
+
+def _sign_in(folder: RunFolder, book: SqliteControl) -> SignIn:
+    """Return who signs in to the console, made where an earlier run has not."""
+    found = folder.read_sign_in()
+    if found is None:
+        found = SignIn(name="you", password=secrets.token_urlsafe(12))
+        add_person(People(book), NewPerson(name=found.name, role="admin", password=found.password), time.time())
+        folder.keep_sign_in(found)
+    return found
 
 
 def _origin(progress: Progress, cast: Cast, factor: float) -> float:

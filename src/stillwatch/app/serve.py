@@ -5,6 +5,7 @@ and never lets go of it; it restarts what dies, ever more slowly, and on SIGTERM
 watcher take what they left. Left to `worker` and `watch`: the work; to `admin`: metrics and health.
 """
 
+import contextlib
 import errno
 import multiprocessing
 import multiprocessing.connection
@@ -13,7 +14,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -32,6 +33,7 @@ from stillwatch.policy.check import disclosures
 from stillwatch.terms.errors import StillwatchError
 
 WATCHER: Final = "watcher"
+CONSOLE: Final = "console"
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 10.0
 _STEADY_SECONDS: Final = 30.0
 """A process that lived this long is restarted at once when it dies."""
@@ -62,7 +64,9 @@ class Child:
 class Supervisor:
     """Starts, restarts and stops the processes of one gateway."""
 
-    def __init__(self, plan: ProcessPlan, listener: socket.socket, notices: Notices) -> None:
+    def __init__(
+        self, plan: ProcessPlan, listener: socket.socket, notices: Notices, console: socket.socket | None = None
+    ) -> None:
         self._plan, self._listener, self._notices = plan, listener, notices
         self._context = multiprocessing.get_context("spawn")
         self.stops, self._first_stop = 0, 0.0
@@ -70,6 +74,8 @@ class Supervisor:
         self._children = [Child(WATCHER, _watch, (plan,))] + [
             Child(f"worker {number}", _work, (number, plan, listener)) for number in range(plan.settings.serve.workers)
         ]
+        if console is not None:
+            self._children.append(Child(CONSOLE, _console, (plan, console)))
 
     def stop(self) -> None:
         """Begin to stop; a second time, more than a second later, stop at once. Says nothing: signals call it."""
@@ -171,6 +177,12 @@ def _watch(plan: ProcessPlan) -> None:
     run_watcher(plan)
 
 
+def _console(plan: ProcessPlan, listener: socket.socket) -> None:
+    from stillwatch.app.consoleserve import run_console
+
+    run_console(plan, listener)
+
+
 def serve(settings: Settings, state: Path, *, as_json: bool = False) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -194,8 +206,8 @@ def _serve(settings: Settings, folder: LiveFolder, notices: Notices) -> None:
         key=key.key,
         as_json=notices.as_json,
     )
-    with _listen(settings) as listener:
-        supervisor = Supervisor(plan, listener, notices)
+    with _listen(settings) as listener, _console_listener(settings) as console:
+        supervisor = Supervisor(plan, listener, notices, console)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: supervisor.stop())
         _run(supervisor, listener, plan, notices)
@@ -211,6 +223,7 @@ def _run(supervisor: Supervisor, listener: socket.socket, plan: ProcessPlan, not
         notices.say(
             "serving", host=host, port=port, workers=settings.serve.workers, upstream=settings.gateway.upstream,
             mode="shadow" if settings.policy.shadow else "enforcing", admin_port=admin.port,
+            console_port=settings.console.port if settings.console.enabled else None,
         )  # fmt: skip
         for owed in disclosures(settings.policy.rules, shadow=settings.policy.shadow):
             notices.say("rules bite; owed to customers in words", text=owed)
@@ -239,6 +252,20 @@ def _listen(settings: Settings) -> socket.socket:
         lambda: socket.create_server((host, port), family=family, backlog=_BACKLOG),
         f"address {host}:{port}", "--host and --port",
     )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _console_listener(settings: Settings) -> Iterator[socket.socket | None]:
+    """Hold the console's address, where the settings turn it on."""
+    if not settings.console.enabled:
+        yield None
+        return
+    from stillwatch.app.consoleserve import console_listener
+
+    config = settings.console
+    with _bound(lambda: console_listener(config), f"console address {config.host}:{config.port}",
+                "console.port in the settings file") as listener:  # fmt: skip
+        yield listener
 
 
 def _bound(bind: Callable[[], Bound], address: str, options: str) -> Bound:

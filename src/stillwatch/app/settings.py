@@ -18,6 +18,7 @@ from stillwatch.terms.errors import StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.app.coalitionconfig import CoalitionConfig
+    from stillwatch.app.consoleconfig import AlertConfig, ConsoleConfig
     from stillwatch.app.hubconfig import HubConfig
     from stillwatch.app.matchconfig import MatchConfig
     from stillwatch.app.serveconfig import ServeConfig
@@ -128,6 +129,18 @@ class Settings:
     def matching(self) -> "MatchConfig":
         """Table `[matching]`: tokens through two notaries, and what other providers' warnings come to."""
         found: MatchConfig = self._of("matching")
+        return found
+
+    @property
+    def console(self) -> "ConsoleConfig":
+        """Table `[console]`: pages and API for people."""
+        found: ConsoleConfig = self._of("console")
+        return found
+
+    @property
+    def alerts(self) -> "AlertConfig":
+        """Table `[alerts]`: who is told when something waits for a person."""
+        found: AlertConfig = self._of("alerts")
         return found
 
     def _of(self, name: str) -> Any:

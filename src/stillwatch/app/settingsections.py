@@ -58,6 +58,8 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "coalition": Section(home="stillwatch.app.coalitionconfig:CoalitionConfig"),
     "hub": Section(home="stillwatch.app.hubconfig:HubConfig"),
     "matching": Section(home="stillwatch.app.matchconfig:MatchConfig"),
+    "console": Section(home="stillwatch.app.consoleconfig:ConsoleConfig"),
+    "alerts": Section(home="stillwatch.app.consoleconfig:AlertConfig"),
     "litellm": Section(home="stillwatch.gateway.litellm:LiteLLMConfig"),
     "middleware": Section(home="stillwatch.gateway.middleware:MiddlewareConfig"),
 }

@@ -80,7 +80,8 @@ def _setting(stage: Stage) -> Setting:
         seed=stage.progress.seed, teacher="" if stage.no_teacher else MODEL, no_teacher=stage.no_teacher,
         honest=len(cast.honest()), members=len(cast.members()), requests=len(cast.replayed),
         days=(cast.end - cast.start) / DAY, seconds=stage.progress.seconds, url=stage.url,
-        folder=str(stage.folder.live.state), kept=stage.kept,
+        folder=str(stage.folder.live.state), kept=stage.kept, console=stage.console, person=stage.sign_in.name,
+        password=stage.sign_in.password,
     )  # fmt: skip
 
 

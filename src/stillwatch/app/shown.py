@@ -21,7 +21,7 @@ from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.decide import decide
 from stillwatch.policy.decisions import in_force
 from stillwatch.terms.account import Decision
-from stillwatch.terms.action import ALLOW, Action, Subject
+from stillwatch.terms.action import ALLOW, CLEARING, Action, Subject
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.verdict import Campaign
 
@@ -95,7 +95,7 @@ class Viewer:
         except StillwatchError:
             return ALLOW
         decision = in_force(book.decisions(), now).get(account)
-        if decision is not None and decision.verb != "confirm":
+        if decision is not None and decision.verb in CLEARING:
             return replace(ALLOW, since=decision.at, expires=decision.expires)
         plan = next((record.plan for record in book.accounts() if record.account == account), "")
         return decide(

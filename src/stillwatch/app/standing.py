@@ -14,6 +14,7 @@ from stillwatch.app.vaultkeeper import VaultStatus
 from stillwatch.app.vaultseen import vault_seen
 from stillwatch.policy.decisions import in_force
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
+from stillwatch.terms.action import CLEARING
 from stillwatch.terms.errors import StillwatchError
 
 SOON = 14 * 86_400.0
@@ -89,7 +90,7 @@ def overview(book: Book, state: Path, now: float) -> Overview:
         accounts=len(book.accounts()), keys_good=len(good), keys_ended=len(keys) - len(good),
         keys_ending_soon=sum(key.expires is not None and key.expires < now + SOON for key in good),
         confirmed=sum(d.verb == "confirm" for d in force.values()),
-        cleared=sum(d.verb != "confirm" for d in force.values()),
+        cleared=sum(d.verb in CLEARING for d in force.values()),
         decisions_ending_soon=len({d.id for d in force.values() if d.expires < now + SOON}),
         waiting=waiting(claims, decisions, now),
         open_appeals=tuple(appeal for appeal in book.appeals() if appeal.state == "open"),

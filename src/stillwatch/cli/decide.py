@@ -21,7 +21,7 @@ def decide() -> None:
 
 
 def _verb(name: str, about: str) -> None:
-    @decide.command(name, help=about)
+    @decide.command(name.replace("_", "-"), help=about)
     @click.argument("subject", metavar="ACCOUNT|CAMPAIGN")
     @options.by
     @options.reason
@@ -41,6 +41,7 @@ def _verb(name: str, about: str) -> None:
 
 _verb("confirm", "Confirm the verdict on ACCOUNT or CAMPAIGN: rules that wait for a person may now act.")
 _verb("dismiss", "Dismiss the verdict on ACCOUNT or CAMPAIGN as wrong: no rule acts on it while this holds.")
+_verb("step_up", "Ask ACCOUNT or CAMPAIGN to prove who it is before the next answer, without saying that it is guilty.")
 _verb("release", "Release ACCOUNT or CAMPAIGN from what was decided or ordered, whether the verdict was right or not.")
 
 

@@ -1,6 +1,8 @@
 """The `stillwatch` command: its groups, and one place where errors become messages and exit codes."""
 
+import getpass
 import sys
+from contextlib import suppress
 
 import click
 
@@ -14,9 +16,11 @@ from stillwatch.cli.canary import canary
 from stillwatch.cli.coalition import coalition
 from stillwatch.cli.compliance import compliance
 from stillwatch.cli.config import config
+from stillwatch.cli.console import console
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
 from stillwatch.cli.dossier import dossier
+from stillwatch.cli.economics import economics
 from stillwatch.cli.examine import examine
 from stillwatch.cli.explain import explain
 from stillwatch.cli.grant import grant
@@ -34,6 +38,7 @@ from stillwatch.cli.vault import vault
 from stillwatch.cli.watch import watch
 from stillwatch.cli.watermark import watermark
 from stillwatch.terms.errors import StillwatchError
+from stillwatch.terms.person import Actor, acting_as
 
 
 class Doors(click.Group):
@@ -42,10 +47,18 @@ class Doors(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a `StillwatchError` is printed and becomes its exit code."""
         try:
-            return super().invoke(ctx)
+            with acting_as(Actor(f"system user {_user()}")):
+                return super().invoke(ctx)
         except StillwatchError as problem:
             click.echo(f"stillwatch: {problem}", err=True)
             sys.exit(problem.exit_code)
+
+
+def _user() -> str:
+    """Return who runs the command, as the system names them; the audit trail tells it."""
+    with suppress(OSError, KeyError, ImportError):
+        return getpass.getuser()
+    return "unknown"
 
 
 @click.group(cls=Doors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -58,14 +71,14 @@ def main() -> None:
 
 
 for command in (
-    serve, watch,
+    serve, watch, console,
     scan, explain, calibrate, logs,
     keys, accounts, decide, appeal, grant,
     watermark, canary, vault,
-    ledger, examine, dossier,
+    examine, ledger, dossier,
     coalition, notary, attribute,
     privacy, compliance,
-    lab,
+    lab, economics,
     status, config, backup, restore, run, demo,
 ):  # fmt: skip
     main.add_command(command)

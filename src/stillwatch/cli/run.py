@@ -56,6 +56,8 @@ class Voice:
               help="Folder; each seed has its own below it.")  # fmt: skip
 @click.option("--port", default=8170, show_default=True, type=click.IntRange(1, 65_535),
               help="Port of the gateway on 127.0.0.1; another where it is taken.")  # fmt: skip
+@click.option("--console-port", default=8190, show_default=True, type=click.IntRange(1, 65_535),
+              help="Port of the console on 127.0.0.1; another where it is taken.")  # fmt: skip
 @click.option("--seconds", default=40.0, show_default=True, type=click.FloatRange(10, 3600),
               help="Seconds in which the seven days pass.")  # fmt: skip
 @click.option("--once", is_flag=True, help="End once the verdict was shown.")
@@ -63,7 +65,7 @@ class Voice:
 @click.option("--fresh", is_flag=True, help="Delete what an earlier run of this seed left, and begin anew.")
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
 def run(**asked: Any) -> None:
-    """Start teacher, gateway and watcher, and send honest accounts and one campaign through them.
+    """Start teacher, gateway, watcher and console, and send honest accounts and one campaign through them.
 
     It shows the campaign with its receipt, the action in shadow, and the command that confirms it. Ctrl-C
     stops everything; the same command goes on where it was.
@@ -74,7 +76,8 @@ def run(**asked: Any) -> None:
     from stillwatch.app.show import run as show
 
     request = RunRequest(
-        seed=asked["seed"], folder=asked["out"] / f"seed-{asked['seed']}", port=asked["port"], seconds=asked["seconds"],
+        seed=asked["seed"], folder=asked["out"] / f"seed-{asked['seed']}", port=asked["port"],
+        console_port=asked["console_port"], seconds=asked["seconds"],
         teacher=not asked["no_teacher"], once=asked["once"], fresh=asked["fresh"],
         command=_program(),
         width=min(shutil.get_terminal_size().columns, 100), colour=sys.stdout.isatty(),

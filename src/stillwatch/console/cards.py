@@ -37,7 +37,8 @@ def tiles(report: Report) -> list[tuple[str, str]]:
     return [tokens, price if report.prices else read, wrong, held]
 
 
-def _weighed(items: list[Evidence], threshold: float) -> list[dict[str, Any]]:
+def weighed(items: list[Evidence], threshold: float) -> list[dict[str, Any]]:
+    """Return each piece of evidence with its bar and figures."""
     end = bars.axis_end([item.log_e for item in items], threshold)
     return [
         {
@@ -73,8 +74,8 @@ def campaign(report: Report, campaign: Campaign, number: int) -> dict[str, Any]:
         "threshold": bar,
         "single": len(campaign.families) < 2,
         "averaged": standing.averaged(campaign),
-        "explanations": _weighed(standing.explanations(campaign.evidence), bar),
-        "scenarios": _weighed(standing.scenarios(campaign.evidence), bar),
+        "explanations": weighed(standing.explanations(campaign.evidence), bar),
+        "scenarios": weighed(standing.scenarios(campaign.evidence), bar),
         "links": standing.links(campaign),
         "clears": standing.clears(campaign.evidence),
         "cost": report.prices.cost(campaign.tokens_in, campaign.tokens_out) if report.prices else None,
@@ -99,7 +100,7 @@ def account(report: Report, item: AccountVerdict) -> dict[str, Any]:
         "account": item,
         "bar": bars.bar(item.log_e, threshold=threshold, end=end),
         "strongest": standing.strongest(item.evidence),
-        "weighed": _weighed(sorted(item.evidence, key=lambda e: -e.log_e), threshold),
+        "weighed": weighed(sorted(item.evidence, key=lambda e: -e.log_e), threshold),
         "clears": standing.clears(item.evidence),
         "why": standing.why_not_account(report.verdicts, item),
     }

@@ -5,7 +5,7 @@ Everything is said once, plainly; nothing here decides anything.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stillwatch.console import standing
 from stillwatch.console.report import Report
@@ -43,6 +43,11 @@ class Setting:
     seconds: float
     url: str
     folder: str
+    console: str
+    """Address of the console."""
+    person: str
+    password: str = field(repr=False)
+    """Made up, for this run."""
     kept: bool
     """Whether an earlier run's state is gone on with."""
 
@@ -94,6 +99,7 @@ def opening(setting: Setting, paper: Paper) -> str:
     lines = {
         "teacher": f"{setting.teacher}, on this machine" if setting.teacher else f"none: {setting.no_teacher}",
         "gateway": f"{setting.url}/v1, its state in {setting.folder}",
+        "console": f"{setting.console}/ (sign in as {setting.person}, password {setting.password})",
         "traffic": f"{setting.honest} honest accounts and one campaign of {setting.members}: {count(setting.requests)} "
         f"requests of {setting.days:g} days, sent over the wire with the accounts' own keys in {setting.seconds:g} s "
         f"(time-lapse: one second is {lapse / 3600:.1f} h)",

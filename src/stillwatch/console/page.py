@@ -24,7 +24,7 @@ def render_html(report: Report) -> str:
     Every name and word from the report is escaped; control and direction characters are spelt out.
     """
     style, script = _static("report.css"), _static("report.js")
-    page = _environment().get_template("report.html")
+    page = environment().get_template("report.html")
     return page.render(
         report=report,
         verdicts=report.verdicts,
@@ -50,7 +50,8 @@ def render_html(report: Report) -> str:
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates of this room, with its words as filters; everything is escaped."""
     env = Environment(
         loader=PackageLoader("stillwatch.console"),
         autoescape=True,

@@ -60,6 +60,11 @@ def draw(campaign: Sequence[int], traffic: Sequence[int], *, start: float, step:
     )
 
 
+def strip(layers: list[tuple[str, list[int]]]) -> str:
+    """Return one strip of layers at one scale, the last in front."""
+    return _svg(layers, max(max(counts, default=0) for _, counts in layers))
+
+
 def _svg(layers: list[tuple[str, list[int]]], top: int) -> str:
     """Draw each layer as one path of bars, the last in front."""
     n = len(layers[0][1])

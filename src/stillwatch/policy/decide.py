@@ -15,7 +15,7 @@ from stillwatch.policy.check import reaches_workloads
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.rule import Rule
 from stillwatch.policy.step_up import least_ask
-from stillwatch.terms.action import ACTIONS, ALLOW, DISTILLATION, Action, Held, Subject
+from stillwatch.terms.action import ACTIONS, ALLOW, CLEARING, DISTILLATION, STEP_UP_RULE, Action, Held, Subject
 
 DAY: Final = 86_400.0
 
@@ -46,8 +46,8 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
     """Return what is ordered for one request.
 
     The order is: an account promised unmodified answers is allowed; so is one that a person dismissed or
-    released; then the first rule that fits, given the verdict or confirmation in force at `now`. A request under a
-    grant is refused by no rule.
+    released; one that a person asked to prove itself is challenged until it has; then the first rule that fits, given
+    the verdict or confirmation in force at `now`. A request under a grant is refused by no rule.
 
     Args:
         subject: The account and its request.
@@ -57,8 +57,10 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
     if subject.unmodified:
         return ALLOW
     decided = subject.decided if now < subject.decision_expires else ""
-    if decided in ("dismiss", "release"):
+    if decided in CLEARING:
         return ALLOW
+    if decided == "step_up" and (asked := _step_up(subject, config)) is not None:
+        return asked
     own = ground_of(subject, decided, now)
     apart = bool(subject.workload) and subject.quota_left
     licensed = subject.workload == DISTILLATION and subject.quota_left
@@ -131,6 +133,23 @@ def _others_word(subject: Subject, rule: Rule, now: float) -> Ground:
     return Ground("coalition", warned.effective, warned.expires)
 
 
+def _step_up(subject: Subject, config: PolicyConfig) -> Action | None:
+    """Return the challenge that a person ordered; None once all of it is proved, and the verdict is left to rules.
+
+    It bites where the settings let any rule bite that waits for a person; a gateway all in shadow only records it.
+    """
+    ask = least_ask(subject.held.families if subject.held is not None else (), subject.verified)
+    if not ask:
+        return None
+    bites = any(rule.needs == "confirmed" and not config.in_shadow(rule) for rule in config.rules)
+    held = subject.held
+    return Action(
+        kind="challenge", rule=STEP_UP_RULE, shadow=not bites, reason="unusual_use", since=subject.decided_at,
+        expires=subject.decision_expires, ask=ask, campaign=(held.campaign or "") if held is not None else "",
+        log_e=held.log_e if held is not None else 0.0,
+    )  # fmt: skip
+
+
 def _strong_enough(rule: Rule, subject: Subject) -> bool:
     return rule.min_log_e <= 0.0 or (subject.held is not None and subject.held.log_e >= rule.min_log_e)
 
@@ -183,4 +202,6 @@ def _reason(rule: Rule, subject: Subject) -> str:
     """Return the reason class that the account is told."""
     if rule.needs == "none":
         return "terms"
+    if rule.needs == "coalition":
+        return "report"
     return "quota" if subject.workload and not subject.quota_left else "unusual_use"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.decide import decide
-from stillwatch.terms.action import Subject
+from stillwatch.terms.action import STEP_UP_RULE, Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,20 +47,22 @@ def dry_run(history: Iterable[Past], config: PolicyConfig, *, bite: bool = False
     """
     rules = tuple(replace(rule, shadow=False) for rule in config.rules) if bite else config.rules
     tried = replace(config, rules=rules)
-    accounts: dict[str, dict[str, bool]] = {name: {} for name in (*(rule.name for rule in rules), "")}
+    accounts: dict[str, dict[str, bool]] = {name: {} for name in (*(rule.name for rule in rules), STEP_UP_RULE, "")}
     requests = dict.fromkeys(accounts, 0)
     for past in history:
         action = decide(past.subject, tried, past.at)
         confirmed = past.subject.decided == "confirm" and past.at < past.subject.decision_expires
         accounts[action.rule][past.subject.account] = confirmed
         requests[action.rule] += past.requests
+    asked = [(STEP_UP_RULE, "challenge", all(tried.in_shadow(r) for r in rules if r.needs == "confirmed"))]
+    asked = asked if accounts[STEP_UP_RULE] else []
     found = [(rule.name, rule.action, tried.in_shadow(rule) and rule.action != "allow") for rule in rules]
     return tuple(
         Touched(
             rule=name, kind=kind, shadow=shadow, accounts=tuple(sorted(accounts[name])), requests=requests[name],
             unconfirmed=sum(not confirmed for confirmed in accounts[name].values()),
         )
-        for name, kind, shadow in (*found, ("", "allow", False))
+        for name, kind, shadow in (*asked, *found, ("", "allow", False))
     )  # fmt: skip
 
 

@@ -18,10 +18,12 @@ from typing import Any, Final, Self, TypeVar
 
 from stillwatch.store.controlfailure import DAMAGED, make_private, named_failure
 from stillwatch.store.controlschema import APPLICATION_ID, MIGRATIONS
+from stillwatch.store.trail import seal
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
 from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.grant import GrantRecord
+from stillwatch.terms.person import actor
 
 FILE_NAME: Final = "control.sqlite"
 """Its name in the state folder."""
@@ -209,10 +211,15 @@ class SqliteControl:
             self._depth -= 1
             if self._depth == 0:
                 try:
+                    seal(self.rows, actor)
                     self._rows("COMMIT")
                 except BaseException:
                     self._roll_back()
                     raise
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Run one statement on the file and return its rows; for the other keepers of records in this room."""
+        return self._rows(sql, values)
 
     def copy_to(self, path: Path) -> None:
         """Write a consistent copy to a new file, readable by its owner only, while others go on writing."""

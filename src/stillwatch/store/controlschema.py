@@ -5,6 +5,8 @@ Left to `control`: running them. A version that was released is never edited; a 
 
 from typing import Final
 
+from stillwatch.store.peopleschema import PEOPLE
+
 APPLICATION_ID: Final = 0x53744C77
 """Marks a file as a control file of Stillwatch; PRAGMA application_id."""
 
@@ -90,5 +92,5 @@ _ACCOUNT_KEYS: Final = (
     " BEGIN UPDATE state SET generation = generation + 1; END",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _GRANTS, _ACCOUNT_KEYS)
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _GRANTS, _ACCOUNT_KEYS, PEOPLE)
 """Statements of version 1, 2, ...; a file of version n has had the first n."""

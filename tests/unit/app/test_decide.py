@@ -15,7 +15,7 @@ from stillwatch.gateway.ports import Caller
 from stillwatch.policy.config import PolicyConfig
 from stillwatch.policy.decisions import in_force
 from stillwatch.store.controlmemory import MemoryControl
-from stillwatch.terms.action import VERBS, Held
+from stillwatch.terms.action import CLEARING, VERBS, Held
 from stillwatch.terms.errors import StillwatchError
 
 NOW = 1_000_000.0
@@ -165,8 +165,8 @@ def test_no_order_of_decisions_confirms_a_campaign_member_whom_a_person_had_clea
     for number, (subject, verb) in enumerate(steps):
         decide(book, ask(subject, verb), CLAIMS, NOW + number)
         if subject != "C-1":
-            (cleared.discard if verb == "confirm" else cleared.add)(subject)
-        elif verb != "confirm":
+            (cleared.add if verb in CLEARING else cleared.discard)(subject)
+        elif verb in CLEARING:
             cleared.clear()  # decided on as a whole: the next word on the campaign holds for all
         verdicts = force(book, NOW + number)
         assert all(verdicts[account] != "confirm" for account in cleared)

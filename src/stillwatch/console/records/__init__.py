@@ -1,0 +1,115 @@
+"""What the pages and the JSON API show: one frozen record for each, free of text, keys and secrets.
+
+In: what `app` gathered. Out: plain values; the API's schema is made from these classes. Times are seconds since 1970,
+evidence is in nats, accounts go by the names that the provider gave them. Hashes are short, keyed, and never whole.
+"""
+
+from stillwatch.console.records.accounts import (
+    AccountBody,
+    AccountLine,
+    AccountList,
+    AccountPage,
+    ActionLine,
+    KeyLine,
+    RecordLine,
+)
+from stillwatch.console.records.campaigns import (
+    CampaignBody,
+    CampaignLine,
+    CampaignList,
+    CampaignPage,
+    HistoryPoint,
+    MemberLine,
+    MemberList,
+    Skeleton,
+)
+from stillwatch.console.records.decisions import (
+    AppealLine,
+    AppealList,
+    DecisionLine,
+    DecisionList,
+    Done,
+    ProposalLine,
+    ProposalList,
+    Queue,
+    QueueItem,
+)
+from stillwatch.console.records.holdings import (
+    CanaryLine,
+    DoseLine,
+    EpochLine,
+    FileLine,
+    FileList,
+    KeysPage,
+)
+from stillwatch.console.records.overview import (
+    Head,
+    Judgement,
+    Overview,
+    Realised,
+    Running,
+)
+from stillwatch.console.records.people import (
+    Me,
+    PeopleList,
+    PersonLine,
+    Problem,
+    TokenLine,
+    TrailLine,
+    TrailList,
+)
+from stillwatch.console.records.policy import (
+    PolicyPage,
+    RuleLine,
+    Simulation,
+    TouchedLine,
+)
+
+__all__ = [
+    "AccountBody",
+    "AccountLine",
+    "AccountList",
+    "AccountPage",
+    "ActionLine",
+    "AppealLine",
+    "AppealList",
+    "CampaignBody",
+    "CampaignLine",
+    "CampaignList",
+    "CampaignPage",
+    "CanaryLine",
+    "DecisionLine",
+    "DecisionList",
+    "Done",
+    "DoseLine",
+    "EpochLine",
+    "FileLine",
+    "FileList",
+    "Head",
+    "HistoryPoint",
+    "Judgement",
+    "KeyLine",
+    "KeysPage",
+    "Me",
+    "MemberLine",
+    "MemberList",
+    "Overview",
+    "PeopleList",
+    "PersonLine",
+    "PolicyPage",
+    "Problem",
+    "ProposalLine",
+    "ProposalList",
+    "Queue",
+    "QueueItem",
+    "Realised",
+    "RecordLine",
+    "RuleLine",
+    "Running",
+    "Simulation",
+    "Skeleton",
+    "TokenLine",
+    "TouchedLine",
+    "TrailLine",
+    "TrailList",
+]

@@ -1,0 +1,53 @@
+"""Sign-ins that failed: each further try has to wait longer, by name and by address.
+
+In: a name, an address, the time. Out: seconds to wait. Failures are forgotten after an hour; a success forgets a
+name's. Kept in memory, bounded; many people may stand behind one address, so that an address may fail more often.
+"""
+
+import threading
+from collections import OrderedDict
+from typing import Final
+
+FREE_BY_NAME: Final = 5
+FREE_BY_ADDRESS: Final = 30
+LONGEST_WAIT: Final = 900.0
+MEMORY_SECONDS: Final = 3_600.0
+MOST: Final = 20_000
+
+
+class Throttle:
+    """Failures by name and address."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def wait(self, name: str, address: str, now: float) -> float:
+        """Return how long the next try has to wait, seconds; 0 where it need not."""
+        with self._lock:
+            return max(self._left(f"n {name}", FREE_BY_NAME, now), self._left(f"a {address}", FREE_BY_ADDRESS, now))
+
+    def failed(self, name: str, address: str, now: float) -> int:
+        """Count a failure; return how many there were for the name."""
+        with self._lock:
+            counts = [self._count(key, now) for key in (f"n {name}", f"a {address}")]
+            while len(self._failed) > MOST:
+                self._failed.popitem(last=False)
+            return counts[0]
+
+    def succeeded(self, name: str) -> None:
+        """Forget a name's failures."""
+        with self._lock:
+            self._failed.pop(f"n {name}", None)
+
+    def _count(self, key: str, now: float) -> int:
+        count, at = self._failed.pop(key, (0, now))
+        count = 1 if now - at > MEMORY_SECONDS else count + 1
+        self._failed[key] = (count, now)
+        return count
+
+    def _left(self, key: str, free: int, now: float) -> float:
+        count, at = self._failed.get(key, (0, now))
+        if count < free or now - at > MEMORY_SECONDS:
+            return 0.0
+        return max(0.0, at + min(2.0 ** (count - free), LONGEST_WAIT) - now)
