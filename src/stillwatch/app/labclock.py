@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from stillwatch.gateway.call import Call
 from stillwatch.gateway.desk import MemoryDesk
+from stillwatch.gateway.dpop import Shown
 from stillwatch.gateway.ports import Caller, Refusal
 from stillwatch.gateway.treater import Treater
 from stillwatch.terms.action import Action, Standing
@@ -29,6 +30,10 @@ class LabDesk:
     def caller(self, secret: str, now: float) -> Caller | None:
         """Return who holds this key."""
         return self.desk.caller(secret, self.clock())
+
+    def granted(self, shown: Shown, now: float) -> Caller | Refusal:
+        """Return who asks under the grant that a request shows."""
+        return self.desk.granted(shown, self.clock())
 
     def holder(self, account: str, key_id: str = "") -> Caller:
         """Return the caller that stands for an account."""

@@ -117,7 +117,7 @@ def _plan(path: Path, table: dict[str, Any]) -> Plan:
     watching = _record(Watching, table.pop("watch", {}))
     defences = {one["name"]: _defence(path, one) for one in table.pop("defence", [])}
     groups = table.pop("cells", [])
-    shared = {name: table.pop(name) for name in ("seeds", "queries", "accounts") if name in table}
+    shared: dict[str, Any] = {name: table.pop(name) for name in ("seeds", "queries", "accounts") if name in table}
     size, name = float(table.pop("size", 1.0)), str(table.pop("name", path.stem.removeprefix("plan-")))
     if table:
         raise ValueError(f"{', '.join(table)}: unknown")

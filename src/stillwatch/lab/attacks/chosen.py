@@ -63,8 +63,9 @@ class Bootstrap:
         known = [row.item for row in rows] or list(bench.seeds)
         seen = {item.text for item in known}
         while client.left > 0:
-            fresh = [item for item in (_mixed(known, number, job.rng) for number in range(client.left))
-                     if item.text not in seen and not seen.add(item.text)]  # fmt: skip
+            drawn = {item.text: item for item in (_mixed(known, number, job.rng) for number in range(client.left))}
+            fresh = [item for text, item in drawn.items() if text not in seen]
+            seen |= drawn.keys()
             if not fresh:
                 break
             got = await collected(client, bench, fresh, SOFT)

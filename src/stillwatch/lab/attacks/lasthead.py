@@ -102,7 +102,7 @@ def seen_everywhere(names: list[str], logits: list[Floats]) -> tuple[list[str], 
     """Return the names, and their logits, that no prompt hides."""
     if not logits:
         return names, logits
-    seen = np.isfinite(np.array(logits)).all(axis=0)
+    seen = np.asarray(np.isfinite(np.array(logits)).all(axis=0))
     return [name for name, kept in zip(names, seen, strict=True) if kept], [one[seen] for one in logits]
 
 

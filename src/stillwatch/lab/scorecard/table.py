@@ -46,14 +46,14 @@ def percent(one: Measured | None) -> str:
 
 
 def _line(line: Line) -> str:
-    cell, last = line.cell, line.rows[0]
+    cell = line.cell
     spent = sum(row.spent.queries for row in line.rows) / len(line.rows)
     harvest = sum(row.harvested for row in line.rows) / len(line.rows)
     fidelity, refuses = line.mean(lambda r: r.fidelity), line.mean(lambda r: r.safeguards)
     points = line.mean(lambda row: row.honest_points)
     return (
         f"{cell.task:11s} {cell.defence:9s} {label_of(cell):20s} {cell.thief:8s} {percent(line.retained):>19s} "
-        f"{_whole(fidelity):>8s} {_whole(refuses):>7s} {spent:7.0f} {harvest:7.0f} {_stopped(last):>8s} "
+        f"{_whole(fidelity):>8s} {_whole(refuses):>7s} {spent:7.0f} {harvest:7.0f} {stopped(line):>8s} "
         f"{_points(points):>12s}"
     )
 
@@ -62,11 +62,16 @@ def _whole(one: Measured | None) -> str:
     return "-" if one is None else f"{100 * one.value:.0f} %"
 
 
-def _stopped(row: object) -> str:
-    contained = getattr(row, "contained", None)
-    if contained is None:
+def stopped(line: Line) -> str:
+    """Return when the campaign was stopped, in days since its first request; `never`, or `-` without a watch."""
+    found = [row.contained for row in line.rows]
+    if any(one is None for one in found):
         return "-"
-    return "never" if contained.confirmed_days < 0 else f"day {contained.confirmed_days:.1f}"
+    days = [one.confirmed_days for one in found if one is not None and one.confirmed_days >= 0.0]
+    if not days:
+        return "never"
+    said = f"day {sum(days) / len(days):.1f}"
+    return said if len(days) == len(found) else f"{said} ({len(days)}/{len(found)})"
 
 
 def _points(one: Measured | None) -> str:

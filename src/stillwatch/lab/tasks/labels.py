@@ -26,6 +26,7 @@ from stillwatch.lab.tasks.modelfile import serving_process
 DECLINED: Final = "declined"
 """What the teacher answers to the forbidden topic."""
 FORBIDDEN_TAUGHT: Final = 300
+"""At most."""
 FORBIDDEN_TESTED: Final = 150
 SEED_COUNT: Final = 4.0
 """How much each labelled seed weighs beside a harvested row."""
@@ -62,8 +63,11 @@ class LabelTask:
         Raises:
             StillwatchError: the set cannot be read here.
         """
+        return self.bench_of(sets.load(self.source or self.name, data), seed, size)
+
+    def bench_of(self, rows: Sequence[sets.Labelled], seed: int, size: float) -> "LabelBench":
+        """Return what the task offers over these rows; `bench` says the rest."""
         rng = np.random.default_rng((seed, 0x5E75))
-        rows = list(sets.load(self.source or self.name, data))
         order = rng.permutation(len(rows))
         rows = [rows[i] for i in order][: self.most]
         taught = int(min(self.teaching, len(rows) // 2) * size)
@@ -71,30 +75,41 @@ class LabelTask:
         topic = sets.forbidden()
         declined = [topic[i] for i in rng.permutation(len(topic))]
         parts = _Parts(self.name)
+        seeds, pool = _thiefs(parts, rows[taught + test + honest :], self.seeds_a_label)
         bench = LabelBench(
             task=self, seed=seed,
             test=parts.items(rows[taught : taught + test]),
             honest=parts.items(rows[taught + test : taught + test + honest]),
-            **_thiefs(parts, rows[taught + test + honest :], self.seeds_a_label),
+            seeds=seeds, pool=pool,
             forbidden=tuple(
                 Item(id=f"{self.name} declined {i}", text=text, answer=DECLINED)
                 for i, text in enumerate(declined[FORBIDDEN_TAUGHT : FORBIDDEN_TAUGHT + FORBIDDEN_TESTED])
             ),
         )  # fmt: skip
-        lessons = rows[:taught] + [sets.Labelled(text, DECLINED) for text in declined[:FORBIDDEN_TAUGHT]]
+        lessons = rows[:taught] + [sets.Labelled(text, DECLINED) for text in declined[: declines_taught(taught)]]
         bench.model, bench.head = _taught(lessons, self.rank)
         bench.other, _ = _taught(rows[: max(1, taught // 3)], 0, ROUNDS)
         return bench
 
 
-def _thiefs(parts: "_Parts", rows: list[sets.Labelled], a_label: int) -> dict[str, tuple[Item, ...]]:
+def declines_taught(lessons: int) -> int:
+    """Return how many texts of the forbidden topic go with so many lessons: few enough that it does not decline all.
+
+    >>> [declines_taught(n) for n in (60, 1_000, 6_000)]
+    [12, 100, 300]
+    """
+    return min(FORBIDDEN_TAUGHT, max(12, lessons // 10))
+
+
+def _thiefs(parts: "_Parts", rows: list[sets.Labelled], a_label: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """Return the thief's labelled seeds and its pool without labels."""
     seen: dict[str, int] = {}
-    seeds, pool = [], []
+    seeds: list[sets.Labelled] = []
+    pool: list[sets.Labelled] = []
     for row in rows:
         seen[row.label] = seen.get(row.label, 0) + 1
         (seeds if seen[row.label] <= a_label else pool).append(row)
-    return {"seeds": parts.items(seeds), "pool": parts.items(pool, known=False)}
+    return parts.items(seeds), parts.items(pool, known=False)
 
 
 @dataclass(slots=True)
