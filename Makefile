@@ -81,8 +81,8 @@ run: $(RUN) $(TEACHER) ## see a campaign caught live; SEED=n draws another, Ctrl
 demo: $(RUN) ## scan packaged traffic and say what to open; SEED=n draws other traffic
 	@$(BIN)/stillwatch demo --seed $(SEED)
 
-lab: $(RUN) ## compose packaged traffic and print its table; SEED=n
-	@$(BIN)/stillwatch lab traffic --seed $(SEED)
+lab: $(RUN) ## attack the product with real students, plan `quick`; under five minutes on two cores
+	@$(BIN)/stillwatch lab run quick
 
 bench: $(DEV) ## detection table, throughput; BENCH_ARGS=...
 	@$(PY) -m bench --seed $(SEED) $(BENCH_ARGS)

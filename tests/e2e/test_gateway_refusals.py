@@ -274,5 +274,19 @@ def test_turns_of_a_stored_conversation_are_events_of_their_own() -> None:
             assert json.loads(gateway.events[1].request)["previous_response_id"] == first
             assert [served.endpoint for served in gateway.events] == ["responses"] * 2 + ["other"] * 2
             assert len(gateway.desk.settled) == 2
+            assert {endpoint for _, endpoint in gateway.desk.asked} == {"responses"}, "one set of rules for both ways"
+
+    run(test)
+
+
+def test_an_answer_made_in_the_background_keeps_what_it_was_taken_for() -> None:
+    """Its usage is told only to whoever fetches it, which may be nobody, or often."""
+
+    async def test() -> None:
+        async with raw_upstream(stored_answers) as url, rig(url) as gateway:
+            body = {"model": "m", "input": "a", "background": True, "max_output_tokens": 9_000}
+            await gateway.ask("/v1/responses", body)
+            await until(lambda: len(gateway.desk.settled) == 1)
+            assert gateway.desk.settled[0][0] == gateway.desk.settled[0][1] >= 9_000
 
     run(test)

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 HEAVY = frozenset(["torch", "transformers", "tensorflow", "jax", "vllm", "llama_cpp"])
-HEAVY_ROOMS = ("stillwatch.engines", "stillwatch.suspects", "stillwatch.lab.student", "stillwatch.lab.teacher")
+HEAVY_ROOMS = ("stillwatch.engines", "stillwatch.suspects", "stillwatch.lab.neural")
 """Rooms in which torch lives; they are not imported here."""
 CODE = (".py", ".pyc", ".so", ".pth", ".zip", ".dylib")
 DEEDS = (

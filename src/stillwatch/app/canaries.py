@@ -107,8 +107,7 @@ def plan(book: Book, ask: CanaryAsk, secret: bytes, now: float, *, dry_run: bool
         chosen = _templates(book.canaries(), ask, accounts, now)
         made = tuple(_registered(replace(blank, template=name), secret) for name in chosen)
         if not dry_run:
-            for record in made:
-                book.add_canary(record)
+            book.add_canaries(made)
     left_out = tuple(account for account in named if account in promised)
     return Planned(canaries=made, accounts=accounts, unmodified=left_out, expires=expires,
                    disclosure=facts_of("canary").disclosure)  # fmt: skip

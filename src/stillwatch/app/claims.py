@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stillwatch.app.livefolder import LiveFolder
+from stillwatch.app.recognition import claims_of_matches
 from stillwatch.app.subjects import Claim, claims_of_held, claims_of_report, merged
 from stillwatch.gateway.published import Published, read_published
 from stillwatch.terms.errors import StillwatchError
@@ -24,7 +25,7 @@ def read_live(state: Path) -> Published:
 
 
 def claims_of(state: Path, report: Path | None = None) -> tuple[Claim, ...]:
-    """Return every claim: the live ones, then those of a report where one is named.
+    """Return every claim: the live ones, those of a report where one is named, then other providers' warnings.
 
     Raises:
         StillwatchError: the published verdicts are damaged, or the named report is not there.
@@ -34,7 +35,12 @@ def claims_of(state: Path, report: Path | None = None) -> tuple[Claim, ...]:
     if (live.report / "explain.json").is_file():
         with suppress(StillwatchError):  # of another version until the next judgement; what is published is enough
             claims = joined(claims, _of_report(live.report))
-    return joined(claims, _of_report(report)) if report else claims
+    if report:
+        claims = joined(claims, _of_report(report))
+    held = {claim.subject for claim in claims if claim.kind == "account"}
+    with suppress(StillwatchError):  # written again at the next match; no reason to hide what is held here
+        return (*claims, *(claim for claim in claims_of_matches(state) if claim.subject not in held))
+    return claims
 
 
 def joined(first: tuple[Claim, ...], then: tuple[Claim, ...]) -> tuple[Claim, ...]:

@@ -8,6 +8,7 @@ Left to `keys`, `accounts`, `decide`, `appeals` in this room: what is done with 
 from pathlib import Path
 from typing import Final
 
+from stillwatch.app.loggedcontrol import LoggedControl
 from stillwatch.app.state import has_key, master_key
 from stillwatch.sketch.keys import KeyRing
 from stillwatch.store.control import FILE_NAME, SqliteControl
@@ -66,7 +67,7 @@ def open_control(state: Path, *, new: bool = True) -> SqliteControl:
             "Put both back with `stillwatch restore`."
         )
     mark = KeyRing(master_key(state)).lasting(MARK_PURPOSE).hex()[:16]
-    book = SqliteControl(path)
+    book = LoggedControl(path, state)
     if not book.belongs_to(mark):
         book.close()
         raise StillwatchError(

@@ -176,12 +176,15 @@ def _notes(claim: Claim | None) -> tuple[str, ...]:
 def waiting(claims: Iterable[Claim], decisions: Iterable[Decision], now: float) -> tuple[Claim, ...]:
     """Return accused claims that some account of has no decision in force, strongest first; members stand with theirs.
 
+    What other providers warn of is among them, after the accused: it is for a person to look at.
+
     An account is left out where its campaign is listed.
     """
     force = in_force(decisions, now)
     found: dict[tuple[str, str], Claim] = {}
     for claim in claims:
-        if claim.accused and now < claim.expires and any(account not in force for account in claim.accounts):
+        wanted = claim.accused or claim.source == "coalition"
+        if wanted and now < claim.expires and any(account not in force for account in claim.accounts):
             found.setdefault((claim.kind, claim.subject), claim)
     listed = {name for kind, name in found if kind == "campaign"}
     kept = [claim for claim in found.values() if claim.kind == "campaign" or claim.campaign not in listed]

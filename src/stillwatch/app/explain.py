@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stillwatch.app.accountkeys import held_as
 from stillwatch.app.report import read_report, store_of
 from stillwatch.app.state import has_key, master_key
 from stillwatch.console.explain import render_explain, render_unheld
@@ -62,8 +63,9 @@ def look_up(out: Path, state: Path, name: str, report: Report) -> Sighting | Non
     store = connect(folder)
     try:
         for epoch in sorted(store.epochs(), key=lambda epoch: (epoch != main, -epoch)):
-            account = ring.for_epoch(epoch).hash("account", name)
-            if store.names([account]).get(account) == name:
+            for account in held_as(state, ring.for_epoch(epoch), name):
+                if store.names([account]).get(account) != name:
+                    continue
                 times = store.events(np.array([account], np.uint64), Window(epoch=epoch))["time"]
                 if len(times):
                     return Sighting(epoch, len(times), float(times[0]), float(times[-1]))

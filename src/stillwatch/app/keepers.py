@@ -1,7 +1,7 @@
-"""What besides events comes of live traffic: the evidence vault, and the contexts that marked accounts were served.
+"""What besides events comes of live traffic: the evidence vault, served contexts of marked accounts, and tokens.
 
 In: exchanges as served, before their text is dropped. Out: what the settings order to be kept, usually nothing.
-Never raises, whatever fails. Left to `vaultkeeper` and `servedindex`: each of the two.
+Never raises, whatever fails. Left to `vaultkeeper`, `servedindex` and `tokenkeeper`: each of the three.
 """
 
 import time
@@ -13,6 +13,7 @@ from stillwatch.app.livefolder import EventClock
 from stillwatch.app.notices import Notices
 from stillwatch.app.servedindex import served_keeper
 from stillwatch.app.settings import Settings
+from stillwatch.app.tokenkeeper import token_keeper
 from stillwatch.app.vaultkeeper import VaultKeeper
 from stillwatch.app.vaultmarks import mark_epochs
 from stillwatch.terms.errors import StillwatchError
@@ -43,6 +44,7 @@ class Keepers:
         makers: tuple[Callable[[], Keeper | None], ...] = (
             lambda: VaultKeeper(state, settings.vault, mark_epochs(state, clock.wall_of)),
             lambda: served_keeper(state, settings, clock.wall_of),
+            lambda: token_keeper(state, settings),
         )
         self._all: list[Keeper] = []
         for make in makers:

@@ -41,6 +41,11 @@ class LiveFolder:
         return self.state / "published.json"
 
     @property
+    def warned(self) -> Path:
+        """What other providers' warnings come to, for the workers; beside `published`."""
+        return self.state / "warned.json"
+
+    @property
     def store(self) -> Path:
         """Events of live traffic."""
         return self.state / "live" / "store"

@@ -17,9 +17,11 @@ import numpy as np
 from stillwatch.app.calibration import read_calibration
 from stillwatch.app.clipped import ClippedSource
 from stillwatch.app.consolepages import judged_of, publish_pages
+from stillwatch.app.control import open_control
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.report import About, left_out, main_epoch, names_in, report_of, write_outputs, write_store_note
 from stillwatch.app.settings import Settings
+from stillwatch.app.unmasked import Unmasked, UnmaskedNames
 from stillwatch.console.report import InputFile, Report
 from stillwatch.detect.judge import judge
 from stillwatch.gateway.published import Published, read_published, write_published
@@ -54,10 +56,11 @@ class LiveJudge:
         Raises:
             StillwatchError, OSError: the calibration, the store or the disk failed; what was published stays.
         """
-        source = ClippedSource(snapshot, until)
+        keys = self._account_keys()
+        source = ClippedSource(Unmasked(snapshot, self.ring, keys), until)
         before = self.before()
         verdicts = self._verdicts(source)
-        names = names_in(store, verdicts)
+        names = names_in(UnmaskedNames(store, self.ring, keys), verdicts)
         verdicts = keep_ids(verdicts, names, before.held)
         held = hold(
             before.held, self._judged(source, verdicts, names, before.held), self.settings.policy,
@@ -69,6 +72,10 @@ class LiveJudge:
         with PageIndex(self.folder.pages) as index:
             publish_pages(index, judged_of(report, published, source))
         return published
+
+    def _account_keys(self) -> Mapping[str, str]:
+        with open_control(self.folder.state) as book:
+            return book.account_keys()
 
     def before(self) -> Published:
         """Return what was published last; nothing where it cannot be read, since it is then written anew."""

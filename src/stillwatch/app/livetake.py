@@ -70,6 +70,8 @@ class LiveIntake:
     """Everything read since the state folder was made; saved with each group."""
     named: set[tuple[int, int]] = field(default_factory=set)
     """Epoch and hash of accounts whose names this process put into the store."""
+    mask: Callable[[EventArray, dict[int, dict[int, str]]], dict[int, dict[int, str]]] | None = None
+    """Puts masks in the place of account hashes before events are kept; returns the names by mask."""
     keep: Callable[[Sequence[Served]], None] | None = None
     """Whoever else wants the exchanges before their text is dropped; must not raise."""
 
@@ -128,6 +130,8 @@ class LiveIntake:
     def _put_names(self, events: EventArray, exchanges: list[Exchange]) -> None:
         names: dict[int, dict[int, str]] = {}
         note_names(names, events, exchanges)
+        if self.mask is not None:
+            names = self.mask(events, names)
         for epoch, mapping in names.items():
             new = {account: name for account, name in mapping.items() if (epoch, account) not in self.named}
             self.store.put_names(epoch, new)

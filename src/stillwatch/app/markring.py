@@ -51,8 +51,8 @@ def load_ring(state: Path) -> Ring:
     return Ring.from_json(content)
 
 
-def new_ring(state: Path, config: MarkConfig, now: float) -> Ring:
-    """Make the first epoch's keys and keep them.
+def new_ring(state: Path, config: MarkConfig, now: float, secret: bytes = b"") -> Ring:
+    """Make the first epoch's keys and keep them; `secret` only where a run of the lab must come out the same again.
 
     Raises:
         StillwatchError: there are keys already, or the folder cannot be written.
@@ -63,7 +63,7 @@ def new_ring(state: Path, config: MarkConfig, now: float) -> Ring:
                 f"keys of marks {ring_path(state)}: are there already; `stillwatch watermark keys rotate` adds an "
                 "epoch. Without the old keys nothing that was marked with them can be read."
             )
-        return _kept(state, Ring.new(secrets.token_bytes(32), now, **_settings(config)))
+        return _kept(state, Ring.new(secret or secrets.token_bytes(32), now, **_settings(config)))
 
 
 def rotate_ring(state: Path, config: MarkConfig, now: float) -> Ring:
@@ -101,7 +101,14 @@ def _settings(config: MarkConfig) -> dict[str, Any]:
 
 
 def _kept(state: Path, ring: Ring) -> Ring:
-    path = ring_path(state)
+    """Commit to the keys where there is a ledger, then keep them: none marks before it is committed to."""
+    from stillwatch.app.committed import mark_reveals
+    from stillwatch.app.ledger import find_ledger
+
+    path, ledger = ring_path(state), find_ledger(state)
+    if ledger is not None:
+        ledger.commit(reveal.item for reveal in mark_reveals(ring, ()))
+        ledger.append("mark.rotated", {"commitment": ring.current.commitment, "epoch": ring.current.number})
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_whole(path, ring.to_json())

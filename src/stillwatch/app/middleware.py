@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.app.control import key_secret, open_control
+from stillwatch.app.limits import meters_of
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.settings import Settings, load_settings
 from stillwatch.app.spoolkey import spool_key
@@ -70,9 +71,9 @@ class Parts:
         """
         folder = LiveFolder(state).made()
         self._control = open_control(state)
-        self._desk = MemoryDesk(
-            self._control, folder.published, settings.policy, key_secret(state), part=1.0 / settings.serve.workers
-        )
+        secret = key_secret(state)
+        meters = meters_of(folder, secret, settings.serve.workers)
+        self._desk = MemoryDesk(self._control, folder.published, settings.policy, secret, meters)
         self._recorder = SpoolWriter(folder.spool, spool_key(folder).key, f"m{os.getpid()}", settings.spool)
         self._desk.start()
         self._closed = False

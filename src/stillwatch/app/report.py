@@ -7,6 +7,7 @@ In: events, verdicts and what is to be said of the input. Out: a `Report`, and i
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ from stillwatch.console.report import CoverageLine, ErrorRates, InputFile, Price
 from stillwatch.logs.coverage import coverage
 from stillwatch.logs.tally import Tally
 from stillwatch.terms.errors import StillwatchError
-from stillwatch.terms.ports import EventSource, Journal
+from stillwatch.terms.ports import EventSource, KeyList
 from stillwatch.terms.verdict import Verdicts
 
 STORE_NOTE = "store.json"
@@ -77,7 +78,15 @@ def report_of(source: EventSource, names: Mapping[int, str], verdicts: Verdicts,
     )
 
 
-def names_in(store: Journal, verdicts: Verdicts) -> dict[int, str]:
+class Names(Protocol):
+    """Who knows the names of accounts."""
+
+    def names(self, accounts: KeyList) -> dict[int, str]:
+        """Return the names that are known of these account hashes."""
+        ...
+
+
+def names_in(store: Names, verdicts: Verdicts) -> dict[int, str]:
     """Return the names of all accounts that verdicts speak of, by hash."""
     hashes = {a.account for a in verdicts.accounts} | {x for c in verdicts.campaigns for x in c.accounts}
     return store.names(np.array(sorted(hashes), np.uint64)) if hashes else {}

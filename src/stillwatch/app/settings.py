@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stillwatch.app.prices import PriceConfig
+from stillwatch.app.settingfaults import every_fault
 from stillwatch.app.settingsections import SECTIONS
 from stillwatch.detect.config import DetectConfig
 from stillwatch.terms.errors import StillwatchError
 
 if TYPE_CHECKING:
+    from stillwatch.app.coalitionconfig import CoalitionConfig
     from stillwatch.app.consoleconfig import AlertConfig, ConsoleConfig
+    from stillwatch.app.hubconfig import HubConfig
+    from stillwatch.app.matchconfig import MatchConfig
     from stillwatch.app.serveconfig import ServeConfig
     from stillwatch.app.vaultconfig import VaultConfig
     from stillwatch.app.watchconfig import WatchConfig
@@ -104,9 +108,27 @@ class Settings:
         return found
 
     @property
+    def coalition(self) -> "CoalitionConfig":
+        """Table `[coalition]`: the hub that warnings are told and heard at."""
+        found: CoalitionConfig = self._of("coalition")
+        return found
+
+    @property
+    def hub(self) -> "HubConfig":
+        """Table `[hub]`: a coalition's TAXII server."""
+        found: HubConfig = self._of("hub")
+        return found
+
+    @property
     def vault(self) -> "VaultConfig":
         """Table `[vault]`: the one place where text may be kept."""
         found: VaultConfig = self._of("vault")
+        return found
+
+    @property
+    def matching(self) -> "MatchConfig":
+        """Table `[matching]`: tokens through two notaries, and what other providers' warnings come to."""
+        found: MatchConfig = self._of("matching")
         return found
 
     @property
@@ -133,11 +155,14 @@ def load_settings(path: Path | None, **overrides: Any) -> Settings:
         overrides: Names of `[detect]` with their values; None leaves the file's value.
 
     Raises:
-        StillwatchError: the file is missing, is no TOML, or holds an unknown or bad value.
+        StillwatchError: the file is missing, is no TOML, or holds unknown or bad values; all of them are named.
     """
     tables = _read(path) if path else {}
     tables.setdefault("detect", {}).update({k: v for k, v in overrides.items() if v is not None})
-    records = {name: SECTIONS[name].read(name, table) for name, table in tables.items()}
+    try:
+        records = {name: SECTIONS[name].read(name, table) for name, table in tables.items()}
+    except StillwatchError:
+        raise StillwatchError("\n".join(every_fault(tables))) from None
     own = {name: records.pop(name) for name in ("detect", "prices") if name in records}
     return Settings(**own, given=records)
 
@@ -149,11 +174,16 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         raise StillwatchError(f"settings file {path}: {problem.strerror}; give a readable TOML file.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise StillwatchError(f"settings file {path}: not TOML ({problem}).") from None
-    for name in tables:
-        if name not in SECTIONS:
-            raise StillwatchError(
-                f"settings file {path}: table [{name}] is unknown; must be one of {', '.join(SECTIONS)}."
-            )
-        if not isinstance(tables[name], dict):
-            raise StillwatchError(f"settings file {path}: {name} is one value or a list; must be a table [{name}].")
+    wrong = [
+        f"table [{name}] is unknown; must be one of {', '.join(SECTIONS)}." for name in tables if name not in SECTIONS
+    ]
+    wrong += [
+        f"{name} is one value or a list; must be a table [{name}]."
+        for name, table in tables.items()
+        if name in SECTIONS and not isinstance(table, dict)
+    ]
+    if wrong:
+        good = {name: table for name, table in tables.items() if name in SECTIONS and isinstance(table, dict)}
+        said = [f"settings file {path}: {one}" for one in wrong]
+        raise StillwatchError("\n".join((*said, *every_fault(good))))
     return tables

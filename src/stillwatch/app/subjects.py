@@ -36,7 +36,7 @@ class Claim:
     """When the verdict lapses unless it is published again; infinite for a report."""
     receipt: str
     source: str
-    """`published` or `report`."""
+    """`published`, `report`, or `coalition` where nothing but other providers' warnings speaks of it."""
 
 
 def claims_of_held(held: Sequence[Held]) -> tuple[Claim, ...]:

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from stillwatch.app.controlnames import check_account, check_text
+from stillwatch.app.ledger import note
 from stillwatch.app.state import has_key, master_key
 from stillwatch.app.vaultkeeper import REQUEST_PURPOSE, VAULT, request_mark
 from stillwatch.sketch.keys import KeyRing
@@ -20,6 +23,7 @@ from stillwatch.store.vaultkeys import key_name, make_private_key, public_of, pu
 from stillwatch.store.vaultlog import CheckedLog, ReadEntry, ReadLog
 from stillwatch.store.vaultpurge import purge
 from stillwatch.store.vaultseal import RecordHead, RecordText, VaultOpener
+from stillwatch.terms.canon import sha256
 from stillwatch.terms.errors import StillwatchError
 
 
@@ -149,6 +153,7 @@ def read_records(state: Path, ask: VaultAsk, reader: Reader, key: tuple[Path, st
         count=len(found), ids=tuple(placed.head.id.hex() for _, placed in found),
     )  # fmt: skip
     entry = log.add(entry)
+    note(state, "vault.read", _entered(entry))
     shown, outcome = 0, "stopped before the end"
     try:
         openers: dict[str, VaultOpener] = {}
@@ -187,7 +192,7 @@ def purge_records(state: Path, ask: VaultAsk, reader: Reader, now: float, *, eve
         at=now, kind="purge", by=reader.by, reason=reader.reason, uid=os.getuid(), account=ask.account,
         request=mark.hex(), since=_finite(ask.since), until=_finite(ask.until), count=len(found),
     )  # fmt: skip
-    ReadLog(vault_folder(state)).add(entry)
+    note(state, "vault.purge", _entered(ReadLog(vault_folder(state)).add(entry)))
     try:
         return purge(vault_folder(state), lambda head: ask.takes(head, mark), everything=everything)
     except OSError as problem:
@@ -237,6 +242,12 @@ def _in_file_order(found: list[tuple[VaultSegment, Placed]]) -> list[tuple[Vault
     for place, (segment, _) in enumerate(found):
         first.setdefault(segment.name, place)
     return sorted(found, key=lambda pair: (first[pair[0].name], pair[1].head.number))
+
+
+def _entered(entry: ReadEntry) -> dict[str, object]:
+    """Return an entry of the read log as the ledger takes it: by digest, with who and why."""
+    said = {"by": entry.by, "reason": entry.reason, "count": entry.count, "n": entry.n}
+    return {**said, "sha256": sha256(msgspec.json.encode(entry))}
 
 
 def _mark(state: Path, ask: VaultAsk) -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from stillwatch.app.accountkeys import AccountKeys
 from stillwatch.app.addresses import packaged_addresses
 from stillwatch.app.judgepace import JudgePace
 from stillwatch.app.keepers import Keepers
@@ -72,7 +73,10 @@ class Watcher:
             with StoreServer(store, self._folder.store):
                 self._begin(store)
                 reducer = Reducer(self._judge.ring, packaged_addresses())
-                intake = replace(LiveIntake.open(store, reducer, self._folder, self._key), keep=keepers.keep)
+                intake = replace(
+                    LiveIntake.open(store, reducer, self._folder, self._key), keep=keepers.keep,
+                    mask=AccountKeys(self._folder.state, self._judge.ring).mask,
+                )  # fmt: skip
                 while not stop.is_set():
                     if not self._take(intake):
                         stop.wait(self._config.poll_seconds)

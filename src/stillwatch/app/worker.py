@@ -21,6 +21,7 @@ import uvicorn
 
 from stillwatch.app.control import key_secret, open_control
 from stillwatch.app.grantkeys import grants_of
+from stillwatch.app.limits import meters_of
 from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import ProcessPlan, stop_on_signal
 from stillwatch.app.treating import treater_of
@@ -42,10 +43,9 @@ class Worker:
         self._number, self._plan, self._folder = number, plan, plan.folder
         self.notices = Notices(role=f"worker {number}", as_json=plan.as_json)
         self._control = open_control(state)
-        self.desk = MemoryDesk(
-            self._control, self._folder.published, settings.policy, key_secret(state),
-            part=1.0 / settings.serve.workers,
-        )  # fmt: skip
+        secret = key_secret(state)
+        meters = meters_of(self._folder, secret, settings.serve.workers)
+        self.desk = MemoryDesk(self._control, self._folder.published, settings.policy, secret, meters)
         self.desk.grants = grants_of(state)
         self.recorder = SpoolWriter(self._folder.spool, plan.key, f"w{number}", settings.spool)
         upstream = Upstream(settings.gateway, upstream_key(settings.gateway))

@@ -9,18 +9,27 @@ import click
 from stillwatch import __version__
 from stillwatch.cli.accounts import accounts
 from stillwatch.cli.appeal import appeal
+from stillwatch.cli.attribute import attribute
 from stillwatch.cli.backup import backup, restore
 from stillwatch.cli.calibrate import calibrate
 from stillwatch.cli.canary import canary
+from stillwatch.cli.coalition import coalition
+from stillwatch.cli.compliance import compliance
 from stillwatch.cli.config import config
 from stillwatch.cli.console import console
 from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
+from stillwatch.cli.dossier import dossier
+from stillwatch.cli.economics import economics
+from stillwatch.cli.examine import examine
 from stillwatch.cli.explain import explain
 from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
 from stillwatch.cli.lab import lab
+from stillwatch.cli.ledger import ledger
 from stillwatch.cli.logs import logs
+from stillwatch.cli.notary import notary
+from stillwatch.cli.privacy import privacy
 from stillwatch.cli.run import run
 from stillwatch.cli.scan import scan
 from stillwatch.cli.serve import serve
@@ -62,7 +71,14 @@ def main() -> None:
 
 
 for command in (
-    serve, console, watch, scan, explain, calibrate, logs, keys, accounts, decide, appeal, grant, canary, watermark,
-    vault, status, config, backup, restore, lab, run, demo,
+    serve, watch, console,
+    scan, explain, calibrate, logs,
+    keys, accounts, decide, appeal, grant,
+    watermark, canary, vault,
+    examine, ledger, dossier,
+    coalition, notary, attribute,
+    privacy, compliance,
+    lab, economics,
+    status, config, backup, restore, run, demo,
 ):  # fmt: skip
     main.add_command(command)

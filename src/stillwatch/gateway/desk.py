@@ -16,13 +16,15 @@ from typing import Final
 
 from stillwatch.gateway.dpop import Shown
 from stillwatch.gateway.grants import Grants, granted_caller
+from stillwatch.gateway.meters import MemoryMeters, Meters
 from stillwatch.gateway.ports import Caller, Refusal
 from stillwatch.gateway.published import read_published
 from stillwatch.gateway.refusal import over_the_limit, turned_away
 from stillwatch.gateway.view import Judgement, View, caller_of
-from stillwatch.policy.buckets import Meter, Rate, rate_of
+from stillwatch.gateway.warned import WarnedView
+from stillwatch.policy.buckets import Rate, rate_of
 from stillwatch.policy.config import PolicyConfig
-from stillwatch.policy.decide import decide
+from stillwatch.policy.decide import decide, severest
 from stillwatch.policy.standing import appeal_key, standing_of
 from stillwatch.terms.account import Control, key_digest
 from stillwatch.terms.action import ALLOW, Action, Standing, Subject
@@ -32,10 +34,10 @@ LONGEST_KEY: Final = 512
 """Characters beyond which a secret is nobody's, without being hashed."""
 MOST_ORDERS: Final = 20_000
 """Actions kept ready; beyond, all are forgotten and decided anew. Callers choose the model names."""
+LONGEST_MODEL: Final = 256
+"""Characters of a model's name beyond which its action is decided anew each time: callers choose them."""
 ORDER_SECONDS: Final = 1.0
 """How long an action is kept ready; a verdict takes effect, or lapses, at most this much late."""
-MOST_METERS: Final = 50_000
-"""Accounts whose use is counted at one time; beyond, those at rest are forgotten first."""
 CLOCK_LEAP: Final = 60.0
 """Seconds that the clock may run backwards before buckets start anew."""
 REFRESH_SECONDS: Final = 1.0
@@ -45,8 +47,9 @@ class MemoryDesk:
     """`gateway.ports.Desk` in memory."""
 
     def __init__(
-        self, control: Control, published: Path, policy: PolicyConfig, secret: bytes, *, part: float = 1.0
-    ) -> None:
+        self, control: Control, published: Path, policy: PolicyConfig, secret: bytes,
+        meters: Meters | None = None,
+    ) -> None:  # fmt: skip
         """Nothing is read before `refresh` or `start`.
 
         Args:
@@ -54,19 +57,21 @@ class MemoryDesk:
             published: File of published verdicts; no file means no verdicts.
             policy: Rules and limits.
             secret: Secret of key digests; that of appeal ids is derived from it.
-            part: Share of every limit that this worker gives: one over the number of workers.
+            meters: Where use is counted; None for this worker's memory, as if there were no other worker.
         """
         self.grants: Grants | None = None
         """Checks grants; None where none can be used."""
         self.counters: Counter[str] = Counter()
         """What failed and what was turned away, by name."""
         self._control, self._published, self._policy = control, published, policy
-        self._secret, self._part = secret, part
+        self._secret = secret
         self._appeals = appeal_key(secret)
         self._view, self._judgement = View(), Judgement()
+        self._warned = WarnedView(published.with_name("warned.json"))
         self._read_at: float | None = None
         self._orders: dict[tuple[str, str, str], tuple[Action, float]] = {}
-        self._meters: dict[str, Meter] = {}
+        self.meters: Meters = MemoryMeters() if meters is None else meters
+        self._part = self.meters.part
         self._rates: dict[tuple[str, float], Rate] = {}
         self._latest = float("-inf")
         self._stop = threading.Event()
@@ -103,6 +108,10 @@ class MemoryDesk:
             changed |= self._refresh_judgement()
         except Exception:
             self.counters["verdicts_unread"] += 1
+        try:
+            changed |= self._warned.refresh()
+        except Exception:
+            self.counters["warnings_unread"] += 1
         if changed:
             self._orders = {}
 
@@ -176,6 +185,8 @@ class MemoryDesk:
         except Exception:
             self.counters["policy_failed"] += 1
             return ALLOW
+        if len(model) > LONGEST_MODEL:
+            return action
         if len(orders) >= MOST_ORDERS:
             orders.clear()
         orders[key] = (action, now + ORDER_SECONDS)
@@ -187,11 +198,12 @@ class MemoryDesk:
         if not rate.limited:
             return None
         if now < self._latest - CLOCK_LEAP:
-            for meter in self._meters.values():
-                meter.restart()
+            self.meters.restart(now)
             self._latest = now
         self._latest = max(self._latest, now)
-        wait = self._meter(caller.account).take(rate, tokens, now)
+        wait = self.meters.take(caller.account, rate, tokens, now)
+        if self.meters.dropped:
+            self.counters["meters_dropped"] = self.meters.dropped
         if wait <= 0.0:
             return None
         self.counters["over_the_limit"] += 1
@@ -199,13 +211,11 @@ class MemoryDesk:
 
     def settle(self, caller: Caller, estimated: int, used: int, now: float) -> None:
         """Correct the token bucket and the workload quota once the answer's usage is known."""
-        meter = self._meters.get(caller.account)
-        if meter is not None:
-            meter.settle(used - estimated, now)
+        self.meters.settle(caller.account, used - estimated, now)
         if caller.grant and self.grants is not None:
             self.grants.spend(caller.grant, used)
         elif caller.workload:
-            self._meter(caller.account).spend_workload(used, now)
+            self.meters.spend_workload(caller.account, used, now)
 
     def refusal(self, caller: Caller, action: Action, now: float) -> Refusal | None:
         """Return how a biting `challenge` or `refuse` is said to the caller; None for other actions."""
@@ -228,10 +238,13 @@ class MemoryDesk:
 
     def _decide(self, caller: Caller, model: str, endpoint: str, now: float) -> Action:
         account = caller.account
-        idle = account not in self._judgement.held and account not in self._view.decided
+        idle = not any(account in known for known in (self._judgement.held, self._view.decided, self._warned.by))
         if idle and self._policy.needs_verdict:
             return ALLOW
-        return decide(self._subject(caller, model, endpoint, now), self._policy, now)
+        subject = self._subject(caller, model, endpoint, now)
+        if not model:  # a stored answer, or a server's own choice: whichever model it is, no rule is walked around
+            return severest(subject, self._policy, now, endpoint=endpoint)[1]
+        return decide(subject, self._policy, now)
 
     def _subject(self, caller: Caller, model: str, endpoint: str, now: float) -> Subject:
         view, account = self._view, caller.account
@@ -240,30 +253,13 @@ class MemoryDesk:
         return Subject(
             account=account, organisation=caller.organisation, plan=caller.plan, model=model, endpoint=endpoint,
             country=caller.country, unmodified=caller.unmodified, workload=caller.workload,
-            quota_left=bool(caller.grant) or (self._meters.get(account) or Meter()).workload_left(quota, now),
+            quota_left=bool(caller.grant) or (quota > 0.0 and self.meters.workload_left(account, quota, now)),
             verified=record.verified if record is not None else (),
-            held=self._judgement.held.get(account),
+            held=self._judgement.held.get(account), warned=self._warned.by.get(account),
             decided=decided.verb if decided is not None else "",
             decided_at=decided.at if decided is not None else 0.0,
             decision_expires=decided.expires if decided is not None else 0.0,
         )  # fmt: skip
-
-    def _meter(self, account: str) -> Meter:
-        meter = self._meters.get(account)
-        if meter is None:
-            if len(self._meters) >= MOST_METERS:
-                self._forget_meters()
-            meter = self._meters[account] = Meter()
-        return meter
-
-    def _forget_meters(self) -> None:
-        """Forget accounts whose buckets are full, else the older half; accounts vouched for by others have no end."""
-        idle = [account for account, meter in self._meters.items() if meter.full(self._latest)]
-        if len(idle) < MOST_METERS // 2:
-            self.counters["meters_dropped"] += MOST_METERS // 2
-            idle = list(self._meters)[: MOST_METERS // 2]
-        for account in idle:
-            del self._meters[account]
 
     def _rate(self, plan: str, keeps: float) -> Rate:
         rate = self._rates.get((plan, keeps))

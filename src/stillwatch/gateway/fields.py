@@ -21,7 +21,7 @@ _STREAMING: Final = frozenset({"chat", "completions"})
 class Asked:
     """What one request asks for."""
 
-    __slots__ = ("body", "changed", "model", "stream", "strip_usage", "tokens")
+    __slots__ = ("background", "body", "changed", "model", "stream", "strip_usage", "tokens")
 
     def __init__(self, body: Body) -> None:
         self.body = body
@@ -30,6 +30,8 @@ class Asked:
         model = body.get("model")
         self.model = model if type(model) is str else ""
         self.stream = body.get("stream") is True
+        self.background = body.get("background") is True
+        """The answer to this request says nothing yet: the work goes on, and is fetched later."""
         self.strip_usage = False
         """Usage was asked for here, not by the caller, and is taken out of the answer."""
         self.tokens = 0
@@ -62,7 +64,10 @@ class FieldRules:
         return asked
 
     def _check(self, asked: Asked, body: Body) -> None:
-        refused = self._refuse & body.keys()
+        names = body.keys()
+        if not all(map(_is_plain, names)):
+            _put_straight(asked, body, self._strip | self._refuse)
+        refused = self._refuse & names
         if refused:
             name = min(refused)
             raise TurnedAway(
@@ -81,9 +86,21 @@ class FieldRules:
         estimate = length // _BYTES_A_TOKEN
         if endpoint == "embeddings":
             return estimate
-        limit = next((body[name] for name in _LIMITS if type(body.get(name)) is int), self._assumed)
+        limit = max((body[name] for name in _LIMITS if type(body.get(name)) is int), default=self._assumed)
         count = body.get("n")
         return estimate + max(0, min(limit, 1 << 20)) * (max(1, min(count, 128)) if type(count) is int else 1)
+
+
+def _put_straight(asked: Asked, body: Body, ruled: frozenset[str]) -> None:
+    """Give ruled fields the name that the rule has: servers written in Go take `Logprobs` for `logprobs`."""
+    by_fold = {name.casefold(): name for name in ruled}
+    for name in [name for name in body if name not in ruled and name.casefold() in by_fold]:
+        body[by_fold[name.casefold()]] = body.pop(name)
+        asked.changed = True
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.islower()
 
 
 def parse(plain: bytes) -> Body:

@@ -38,6 +38,11 @@ _HEAD: Final = 8_192
 _TAIL: Final = 4_096
 
 
+def _endpoint(call: Call) -> str:
+    """What rules call the endpoint: a stored answer is fetched under those of the endpoint that made it."""
+    return "responses" if call.route.kind == "stored" else call.route.endpoint
+
+
 class Orders:
     """Asks the desk, and goes on without it where that is right."""
 
@@ -108,7 +113,7 @@ class Orders:
         if caller.models and not any(fnmatchcase(model, pattern) for pattern in caller.models):
             raise TurnedAway(_NOT_COVERED)
         try:
-            action = call.action = self._desk.action(caller, model, call.route.endpoint, now)
+            action = call.action = self._desk.action(caller, model, _endpoint(call), now)
             refusal = self._desk.refusal(caller, action, now) if action.bites else None
         except Exception as error:
             call.action = ALLOW
@@ -146,6 +151,8 @@ class Orders:
 
     def _used(self, call: Call) -> int:
         request_bytes = len(call.plain or b"")
+        if call.asked is not None and call.asked.background:
+            return call.admitted  # usage stands only in what is fetched later, so the estimate holds
         if call.coding:
             return guessed(request_bytes, call.size, streamed=call.streamed)
         kept = call.kept()

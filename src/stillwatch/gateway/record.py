@@ -1,14 +1,14 @@
 """The event of one call: what the watcher gets of it once the answer has gone.
 
 In: a finished `Call`. Out: `Served`, its bytes unzipped and bounded. A request above the bound keeps its shape and
-loses the ends of its longest texts, so that padding hides nothing; an answer above it keeps its start; of an
+loses what is padding first (`shortened`), so that padding hides nothing; an answer above it keeps its start; of an
 embedding only the usage is kept. A stored conversation needs no more: `previous_response_id` stands in the request
 and the id in the answer, so that the watcher can count its turns.
 Cost: a few microseconds; milliseconds for bodies above the bound.
 """
 
 import time
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -16,8 +16,8 @@ from stillwatch.gateway.call import Call
 from stillwatch.gateway.codings import CODINGS, unzip
 from stillwatch.gateway.fields import parse
 from stillwatch.gateway.identity import Heads, Trust
-from stillwatch.gateway.jsonbytes import write_json
 from stillwatch.gateway.ports import Caller
+from stillwatch.gateway.shortened import shortened
 from stillwatch.gateway.usage import read_usage
 from stillwatch.terms.served import Served
 
@@ -63,27 +63,7 @@ def served_of(call: Call, heads: Heads, caller: Caller, trust: Trust, limit: int
 
 
 def _request(plain: bytes, limit: int) -> bytes:
-    if len(plain) <= limit:
-        return plain
-    body = parse(plain)
-    room = limit // 2
-    shortened = write_json(body)
-    while len(shortened) > limit and room > 8:
-        body = _shortened(body, room)
-        shortened = write_json(body)
-        room //= 4
-    return shortened[:limit]
-
-
-def _shortened(value: Any, room: int) -> Any:
-    """The same shape, no text longer than `room` characters."""
-    if type(value) is str:
-        return value[:room]
-    if type(value) is list:
-        return [_shortened(item, room) for item in value]
-    if type(value) is dict:
-        return {key: _shortened(item, room) for key, item in value.items()}
-    return value
+    return plain if len(plain) <= limit else shortened(parse(plain), limit)
 
 
 def _answer(call: Call, limit: int) -> bytes:

@@ -52,6 +52,8 @@ _ENDPOINTS = (
     ("generate_content", "chat"),
     ("messages", "messages"),
 )
+_TEXTS = {"completions": "prompt", "responses": "input", "embeddings": "input"}
+_ALL_TEXTS = frozenset({"messages", "prompt", "input"})
 _NAMES = frozenset({"chat", "completions", "responses", "messages", "embeddings", "other"})
 
 
@@ -122,12 +124,20 @@ def read_request(body: Row, out: Fields) -> None:
     model = body.get("model")
     if type(model) is str and model:
         out["model"] = model
-    messages = _messages(body, out)
+    messages = _messages(_own_texts(body, out.get("endpoint", "")), out)
     if messages:
         out["messages"] = messages
     read_parameters(body, out)
     if body.get("tools") or body.get("functions"):
         read_tools(body, out)
+
+
+def _own_texts(body: Row, endpoint: str) -> Row:
+    """Return a body without texts that its endpoint passes over, where it has the one that the endpoint reads."""
+    own = _TEXTS.get(endpoint)
+    if own is None or body.get(own) is None:
+        return body
+    return {name: value for name, value in body.items() if name == own or name not in _ALL_TEXTS}
 
 
 def _messages(body: Row, out: Fields) -> tuple[Message, ...]:

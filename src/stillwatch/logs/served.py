@@ -2,7 +2,8 @@
 
 In: a `Served` with the bytes of the wire. Out: the `Exchange` that an import of the same call gives, so that live and
 scan agree. Who asked comes from the gateway and never from the body, which the caller wrote; only the conversation it
-belongs to is read there. Bytes that are no JSON, cut or missing leave their fields empty.
+belongs to is read there. Bytes that are no JSON, cut or missing leave their fields empty, and a request that is of an
+odd shape gives what can be read of it: it was answered, so it counts, and no caller may keep itself out of the events.
 A payload that LiteLLM's webhook brought (`kind` is `litellm`) goes through the importer of that name instead.
 Cost: as an importer, about 30 microseconds with short texts. Left to `sketch`: reducing.
 """
@@ -10,10 +11,10 @@ Cost: as an importer, about 30 microseconds with short texts. Left to `sketch`: 
 from typing import Any
 
 from stillwatch.logs.answers import read_answer
-from stillwatch.logs.assemble import build
+from stillwatch.logs.assemble import MAX_ID, build
 from stillwatch.logs.identity import Found, identify
 from stillwatch.logs.importer import BadRow, Lens, Row
-from stillwatch.logs.jsontext import loads
+from stillwatch.logs.jsontext import served_value
 from stillwatch.logs.litellm import LiteLLM
 from stillwatch.logs.requests import Fields, read_request
 from stillwatch.logs.streams import joined_chunks
@@ -22,20 +23,27 @@ from stillwatch.terms.served import Served
 
 _LENS = Lens()
 _LOGGED = LiteLLM()
+_ASKED = {
+    "chat": ("messages",), "messages": ("messages", "system"), "completions": ("prompt",),
+    "responses": ("input", "instructions"), "embeddings": ("input",),
+}  # fmt: skip
+_IDLE = {name: frozenset({"messages", "system", "prompt", "input", "instructions"}.difference(own))
+         for name, own in _ASKED.items()}  # fmt: skip
+"""Endpoint -> fields with text that only other endpoints read."""
 
 
 def read_served(served: Served) -> Exchange:
     """Return the exchange that was served.
 
     Raises:
-        BadRow: account or time cannot be right, or the turns of the request are no turns; the reason has no text.
+        BadRow: account or time cannot be right; the reason has no text.
     """
     if served.kind == "litellm":
         return _read_logged(served)
     fields: Fields = {"endpoint": served.endpoint, "status": served.status}
     request = _object(served.request)
     if request is not None:
-        read_request(request, fields)
+        _read_asked(_taken(request, served.endpoint), fields)
     _read_answer(served, fields)
     fields["endpoint"], fields["status"] = served.endpoint, served.status
     return build({}, _found(served, request), fields, _LENS)
@@ -69,10 +77,34 @@ def read_all_served(served: list[Served] | tuple[Served, ...]) -> tuple[list[Exc
 
 def _object(body: bytes) -> Row | None:
     try:
-        value = loads(body) if body else None
+        value = served_value(body) if body else None
     except ValueError:
         return None
     return value if type(value) is dict else None
+
+
+def _taken(request: Row, endpoint: str) -> Row:
+    """Return a request without the fields that its endpoint never looks at, which a caller may fill with anything."""
+    idle = _IDLE.get(endpoint, frozenset()) & request.keys()
+    return {name: value for name, value in request.items() if name not in idle} if idle else request
+
+
+def _read_asked(request: Row, fields: Fields) -> None:
+    """Add what the request says; of one that an importer would refuse, whatever of its turns are turns."""
+    model = request.get("model")
+    if type(model) is str and len(model) > MAX_ID:
+        request = {**request, "model": model[:MAX_ID]}
+    try:
+        read_request(request, fields)
+    except BadRow:
+        read_request({name: _turns_in(value) for name, value in request.items()}, fields)
+
+
+def _turns_in(value: Any) -> Any:
+    """A list without what is no turn; nothing where turns could not stand at all."""
+    if type(value) is list:
+        return [item for item in value if type(item) in (dict, str)]
+    return value if type(value) in (dict, str) else None
 
 
 def _read_answer(served: Served, fields: Fields) -> None:

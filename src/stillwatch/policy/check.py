@@ -10,12 +10,18 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from stillwatch.policy.rule import Rule
-from stillwatch.terms.action import DISTILLATION, NEEDS_CONFIRMATION
+from stillwatch.terms.action import DISTILLATION, NEEDS_CONFIRMATION, ON_A_MATCH
 from stillwatch.terms.treated import facts_of
 
 _PATTERN_MARKS: Final = frozenset("*?[")
-_REACH: Final = {"none": 2, "verdict": 1, "confirmed": 0}
-"""A rule that needs less is obeyed for everyone for whom one that needs more would be."""
+_REACHES: Final = {
+    "none": ("none", "verdict", "confirmed", "coalition"),
+    "verdict": ("verdict", "confirmed"),
+    "confirmed": ("confirmed",),
+    "coalition": ("coalition",),
+}
+"""A rule that needs less is obeyed for everyone for whom one that needs more would be. A match with the coalition is
+neither more nor less than a verdict: either can be there without the other."""
 
 
 def rule_faults(rules: Sequence[Rule]) -> tuple[str, ...]:
@@ -69,8 +75,9 @@ def covers(first: Rule, then: Rule) -> bool:
     if first.action == "refuse" and DISTILLATION in then.workloads:
         return False
     return (
-        _REACH[first.needs] >= _REACH[then.needs]
+        then.needs in _REACHES[first.needs]
         and first.min_log_e <= then.min_log_e
+        and first.min_organisations <= then.min_organisations
         and _lasts(first, then)
         and _wider(first.workloads, then.workloads)
         and _wider(first.endpoints, then.endpoints)
@@ -86,6 +93,8 @@ def _alone(rule: Rule) -> Iterator[str]:
             f"orders {rule.action!r} with needs = {rule.needs!r}; nobody is refused or given false numbers "
             'before a person confirmed the verdict. Set needs = "confirmed".'
         )
+    if rule.needs == "coalition":
+        yield from _on_a_match(rule)
     if rule.needs == "none":
         if rule.until is None:
             yield 'has needs = "none" and no end; give `until`, the date on which the rule itself ends.'
@@ -99,12 +108,22 @@ def _alone(rule: Rule) -> Iterator[str]:
         yield "has a legal_basis and no countries; leave it out, or name the countries."
 
 
+def _on_a_match(rule: Rule) -> Iterator[str]:
+    if rule.action not in ON_A_MATCH:
+        yield (
+            f"orders {rule.action!r} because other providers' warnings match; their word may only "
+            f"{', '.join(ON_A_MATCH)}. More needs own evidence, and a person who confirmed it."
+        )
+    if rule.min_log_e > 0.0:
+        yield 'has needs = "coalition" and min_log_e; a match is no evidence of one\'s own and has no nats.'
+
+
 def _by_country(rule: Rule) -> Iterator[str]:
     missing = [name for name in ("legal_basis", "reason") if not getattr(rule, name).strip()]
     missing += ["until"] if rule.until is None else []
     if missing:
         yield f"is by country and lacks {', '.join(missing)}; a rule by country needs legal_basis, reason and until."
-    if rule.needs == "verdict" or rule.min_log_e > 0.0:
+    if rule.needs in ("verdict", "coalition") or rule.min_log_e > 0.0:
         yield (
             "is by country and looks at evidence; country is never evidence and never sharpens it. "
             'Set needs = "none" (or "confirmed", where the law demands a refusal) and min_log_e = 0.'
@@ -133,9 +152,10 @@ def _takes(wide: str, narrow: str) -> bool:
 
 
 def _note(rule: Rule, shadow: bool, approved_by: str) -> str:
-    when = {"none": "without a verdict", "verdict": "under a verdict", "confirmed": "once a person confirmed"}[
-        rule.needs
-    ]
+    when = {
+        "none": "without a verdict", "verdict": "under a verdict", "confirmed": "once a person confirmed",
+        "coalition": f"on warnings of {rule.min_organisations} or more other providers",
+    }[rule.needs]  # fmt: skip
     least = f" of at least {rule.min_log_e:.1f} nats" if rule.min_log_e else ""
     ends = f", for {rule.expires_days:g} days" if rule.expires_days else ""
     effect = "shadow: recorded only" if shadow and rule.action != "allow" else "bites"

@@ -166,6 +166,8 @@ def _rule_value(said: str, key: str, value: Any) -> Any:
         return _moment(name, value)
     if key == "shadow":
         return _flag(name, value)
+    if key == "min_organisations":
+        return _whole(name, value)
     if key in ("min_log_e", "expires_days", "delay_seconds", "rate_share"):
         return _number(name, value)
     return _word(name, value)
@@ -185,6 +187,12 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise StillwatchError(f"{name} = {value!r}: must be a number.")
     return float(value)
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise StillwatchError(f"{name} = {value!r}: must be a whole number.")
+    return value
 
 
 def _word(name: str, value: Any) -> str:

@@ -5,7 +5,10 @@ can be built. Cost: a few microseconds; constant in traffic. Left to the caller:
 (the request is allowed, and that is counted).
 """
 
+import re
+import string
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import Final
 
 from stillwatch.policy.check import reaches_workloads
@@ -22,13 +25,16 @@ class Ground:
     """What an action against an account can rest on at one moment."""
 
     kind: str
-    """`none`, `verdict` or `confirmed`."""
+    """`none`, `verdict`, `confirmed` or `coalition`."""
     since: float = 0.0
     expires: float = float("inf")
 
 
+_ONE_OF: Final = re.compile(r"\*|\?|\[(!?\]?[^\]]*)\]")
+_TRIED: Final = "_-" + string.printable + "\u0100"
 _NO_GROUND: Final = Ground("none")
 _SUFFICES: Final = {
+    "coalition": frozenset(["coalition"]),
     "none": frozenset(["none", "verdict", "confirmed"]),
     "verdict": frozenset(["verdict", "confirmed"]),
     "confirmed": frozenset(["confirmed"]),
@@ -55,10 +61,11 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
         return ALLOW
     if decided == "step_up" and (asked := _step_up(subject, config)) is not None:
         return asked
-    ground = ground_of(subject, decided, now)
+    own = ground_of(subject, decided, now)
     apart = bool(subject.workload) and subject.quota_left
     licensed = subject.workload == DISTILLATION and subject.quota_left
     for rule in config.rules:
+        ground = _others_word(subject, rule, now) if rule.needs == "coalition" else own
         if ground.kind not in _SUFFICES[rule.needs] or (apart and not reaches_workloads(rule)):
             continue
         if licensed and rule.action == "refuse":
@@ -70,22 +77,42 @@ def decide(subject: Subject, config: PolicyConfig, now: float) -> Action:
     return ALLOW
 
 
-def severest(subject: Subject, config: PolicyConfig, now: float) -> tuple[Subject, Action]:
-    """Return the severest order over every model and endpoint that a rule names; orders that bite come first.
+def severest(
+    subject: Subject, config: PolicyConfig, now: float, *, endpoint: str | None = None
+) -> tuple[Subject, Action]:
+    """Return the severest order over every model that a rule names, and every endpoint; orders that bite come first.
 
     Args:
         subject: The account; its own model and endpoint are not looked at.
         config: Rules in order.
         now: Seconds since 1970.
+        endpoint: The only endpoint that is looked at; None for all.
 
     Returns:
         The subject with that model and endpoint, and what is ordered for it.
     """
-    models = dict.fromkeys(["", *(pattern for rule in config.rules for pattern in rule.models)])
-    endpoints = dict.fromkeys(["", *(name for rule in config.rules for name in rule.endpoints)])
-    tried = [replace(subject, model=model, endpoint=endpoint) for model in models for endpoint in endpoints]
+    models = dict.fromkeys(["", *(example_of(pattern) for rule in config.rules for pattern in rule.models)])
+    named = dict.fromkeys(["", *(name for rule in config.rules for name in rule.endpoints)])
+    endpoints = list(named) if endpoint is None else [endpoint]
+    tried = [replace(subject, model=model, endpoint=one) for model in models for one in endpoints]
     orders = [(one, decide(one, config, now)) for one in tried]
     return max(orders, key=lambda pair: (pair[1].bites, ACTIONS.index(pair[1].kind)))
+
+
+def example_of(pattern: str) -> str:
+    """Return a name that `pattern` takes, as `fnmatch` reads it; the shortest there is, near enough.
+
+    >>> example_of("large-*"), example_of("gpt-[45]?"), example_of("[!a]x"), example_of("a[b")
+    ('large-', 'gpt-4_', '_x', 'a[b')
+    """
+    return _ONE_OF.sub(_one_of, pattern)
+
+
+def _one_of(found: re.Match[str]) -> str:
+    mark, inside = found[0], found[1]
+    if inside is None:
+        return "" if mark == "*" else "_"
+    return inside[0] if inside[0] != "!" else next(c for c in _TRIED if fnmatchcase(c, mark))
 
 
 def ground_of(subject: Subject, decided: str, now: float) -> Ground:
@@ -96,6 +123,14 @@ def ground_of(subject: Subject, decided: str, now: float) -> Ground:
     if held is not None and held.accused and held.effective <= now < held.expires:
         return Ground("verdict", held.effective)
     return _NO_GROUND
+
+
+def _others_word(subject: Subject, rule: Rule, now: float) -> Ground:
+    """Return what other providers' warnings are a ground for: a rule that waits for them, and no other."""
+    warned = subject.warned
+    if warned is None or warned.organisations < rule.min_organisations or not warned.effective <= now < warned.expires:
+        return _NO_GROUND
+    return Ground("coalition", warned.effective, warned.expires)
 
 
 def _step_up(subject: Subject, config: PolicyConfig) -> Action | None:
@@ -138,14 +173,15 @@ def _ends(rule: Rule, ground: Ground, held: Held | None) -> float:
 def _ask(rule: Rule, subject: Subject) -> str:
     if rule.action != "challenge":
         return ""
-    families = subject.held.families if subject.held is not None and rule.needs != "none" else ()
+    against = subject.warned if rule.needs == "coalition" else subject.held
+    families = against.families if against is not None and rule.needs != "none" else ()
     return least_ask(families, subject.verified)
 
 
 def _order(rule: Rule, subject: Subject, ground: Ground, shadow: bool, ask: str) -> Action:
     if rule.action == "allow":
         return Action(kind="allow", rule=rule.name)
-    held = subject.held if rule.needs != "none" else None
+    held = subject.held if rule.needs in ("verdict", "confirmed") else None
     return Action(
         kind=rule.action,
         rule=rule.name,
@@ -166,4 +202,6 @@ def _reason(rule: Rule, subject: Subject) -> str:
     """Return the reason class that the account is told."""
     if rule.needs == "none":
         return "terms"
+    if rule.needs == "coalition":
+        return "report"
     return "quota" if subject.workload and not subject.quota_left else "unusual_use"

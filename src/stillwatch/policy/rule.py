@@ -13,8 +13,8 @@ from stillwatch.terms.action import ACTIONS, WORKLOADS, Subject
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.treated import facts_of, treatments_for, usual
 
-NEEDS: Final = ("verdict", "confirmed", "none")
-"""What a rule waits for: a verdict in force, a person's confirmation of one, or nothing."""
+NEEDS: Final = ("verdict", "confirmed", "coalition", "none")
+"""What a rule waits for: a verdict in force, a person's confirmation of one, a match with the coalition, or nothing."""
 ENDPOINTS: Final = ("other", "chat", "completions", "responses", "messages", "embeddings")
 """As `terms.event.ENDPOINTS`, which needs NumPy; workers do without. A test holds the two equal."""
 MOST_DELAY: Final = 60.0
@@ -30,7 +30,10 @@ class Rule:
     action: str
     """What it orders: `allow`, `mark`, `slow`, `challenge`, `coarsen`, `perturb` or `refuse`."""
     needs: str = "verdict"
-    """`verdict`: an accusation in force; `confirmed`: a person confirmed it; `none`: nothing."""
+    """`verdict`: an accusation in force; `confirmed`: a person confirmed it; `coalition`: other providers' warnings
+    match the account, which allows no more than `allow`, `mark`, `slow` and `challenge`; `none`: nothing."""
+    min_organisations: int = 1
+    """With `needs = "coalition"`: verified organisations whose warnings must match; 1 or more."""
     min_log_e: float = 0.0
     """Least evidence of the account's verdict, in nats; 0 or more."""
     plans: tuple[str, ...] = ()
@@ -105,6 +108,9 @@ class Rule:
             (re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", self.name), "name: must be 1 to 64 of a-z, 0-9, _ and -."),
             (self.action in ACTIONS, f"action = {self.action!r}: must be one of {', '.join(ACTIONS)}."),
             (self.needs in NEEDS, f"needs = {self.needs!r}: must be one of {', '.join(NEEDS)}."),
+            (self.min_organisations >= 1, f"min_organisations = {self.min_organisations}: must be 1 or more."),
+            (self.min_organisations == 1 or self.needs == "coalition",
+             f"min_organisations belongs to needs = 'coalition'; it has {self.needs!r}."),
             (0.0 <= self.min_log_e < float("inf"), f"min_log_e = {self.min_log_e}: must be 0 or more, in nats."),
             (set(self.endpoints) <= set(ENDPOINTS),
              f"endpoints = {list(self.endpoints)}: must be among {', '.join(ENDPOINTS)}."),

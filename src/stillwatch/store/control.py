@@ -10,7 +10,7 @@ Source: SQLite in write-ahead mode, https://sqlite.org/wal.html.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -115,6 +115,11 @@ class SqliteControl:
         with self.changing():
             self._rows(f"INSERT INTO canaries ({_listed(names)}) VALUES ({_marks(names)})", values)
 
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Keep several canaries."""
+        for record in records:
+            self.add_canary(record)
+
     def retire_canary(self, canary: str, at: float, by: str) -> None:
         """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
         with self.changing():
@@ -148,6 +153,30 @@ class SqliteControl:
                 "INSERT INTO grant_use VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET tokens = tokens + excluded.tokens",
                 (grant, tokens),
             )
+
+    def account_keys(self) -> dict[str, str]:
+        """Return the key that stands in each account's pseudonyms, 32 hex digits; those without one are left out."""
+        return {str(account): str(key) for account, key in self._rows("SELECT account, key FROM account_keys")}
+
+    def add_account_keys(self, keys: Mapping[str, str]) -> None:
+        """Keep keys of accounts that have none yet; the others stay as they were. Does not change the generation."""
+        with self.changing():
+            for pair in keys.items():
+                self._rows("INSERT OR IGNORE INTO account_keys VALUES (?, ?)", pair)
+
+    def destroy_account(self, account: str) -> bool:
+        """Forget an account's key, its record and what it wrote in appeals; return whether there was any of it.
+
+        Freed pages are overwritten, so that what is gone is not in the file any more.
+        """
+        with self.changing():
+            self._rows("PRAGMA secure_delete = ON")
+            gone = self._rows("DELETE FROM account_keys WHERE account = ? RETURNING 1", (account,))
+            gone += self._rows("DELETE FROM accounts WHERE account = ? RETURNING 1", (account,))
+            gone += self._rows("UPDATE appeals SET statement = '' WHERE account = ? RETURNING 1", (account,))
+        if not self._depth:
+            self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bool(gone)
 
     def belongs_to(self, mark: str) -> bool:
         """Return whether these records were made under the master key of this mark; the first one asked about is it.

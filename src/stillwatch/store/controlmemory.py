@@ -4,7 +4,7 @@ In: control records. Out: the same. Nothing is kept; one process, any number of 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self
@@ -28,6 +28,7 @@ class MemoryControl:
         self._canaries: dict[str, CanaryRecord] = {}
         self._grants: dict[str, GrantRecord] = {}
         self._grant_use: dict[str, int] = {}
+        self._account_keys: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -108,6 +109,11 @@ class MemoryControl:
             self._canaries = {**self._canaries, record.id: record}
             self._generation += 1
 
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Keep several canaries."""
+        for record in records:
+            self.add_canary(record)
+
     def retire_canary(self, canary: str, at: float, by: str) -> None:
         """Plant a canary no more; one that was retired before, or is not there, stays as it was."""
         with self.changing():
@@ -146,6 +152,27 @@ class MemoryControl:
         """Add to the tokens used under a grant; does not change the generation."""
         with self.changing():
             self._grant_use = {**self._grant_use, grant: self._grant_use.get(grant, 0) + tokens}
+
+    def account_keys(self) -> dict[str, str]:
+        """Return the key that stands in each account's pseudonyms; those without one are left out."""
+        with self._lock:
+            return dict(self._account_keys)
+
+    def add_account_keys(self, keys: Mapping[str, str]) -> None:
+        """Keep keys of accounts that have none yet; the others stay as they were. Does not change the generation."""
+        with self.changing():
+            self._account_keys = {**keys, **self._account_keys}
+
+    def destroy_account(self, account: str) -> bool:
+        """Forget an account's key, its record and what it wrote in appeals; return whether there was any of it."""
+        with self.changing():
+            own = {name: one for name, one in self._appeals.items() if one.account == account}
+            known = account in self._account_keys or account in self._accounts or bool(own)
+            self._account_keys = {name: key for name, key in self._account_keys.items() if name != account}
+            self._accounts = {name: one for name, one in self._accounts.items() if name != account}
+            self._appeals = {**self._appeals, **{name: replace(one, statement="") for name, one in own.items()}}
+            self._generation += known
+            return known
 
     @contextmanager
     def changing(self) -> Iterator[Self]:

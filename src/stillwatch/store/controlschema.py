@@ -85,5 +85,12 @@ _GRANTS: Final = (
     " BEGIN SELECT RAISE(ABORT, 'grants are revoked once'); END",
 )
 
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _GRANTS, PEOPLE)
+_ACCOUNT_KEYS: Final = (
+    "CREATE TABLE account_keys (account TEXT PRIMARY KEY, key TEXT NOT NULL CHECK (length(key) = 32))"
+    " STRICT, WITHOUT ROWID",
+    "CREATE TRIGGER account_keys_delete AFTER DELETE ON account_keys"
+    " BEGIN UPDATE state SET generation = generation + 1; END",
+)
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _GRANTS, _ACCOUNT_KEYS, PEOPLE)
 """Statements of version 1, 2, ...; a file of version n has had the first n."""

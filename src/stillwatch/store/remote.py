@@ -121,6 +121,11 @@ class RemoteStore:
         """Forget every name; the events stay."""
         self._value("drop_names")
 
+    def forget_names(self, accounts: Sequence[int] | KeyList) -> None:
+        """Forget the names of these account hashes; the events stay."""
+        with self._turn:
+            self._exchange({"op": "forget_names"}, _hashes(accounts))
+
     def close(self) -> None:
         """End the connection; the owner keeps the store. Twice does no harm."""
         self._socket.close()

@@ -196,6 +196,11 @@ def _drop_names(store: Store) -> Reply:
     return None, None
 
 
+def _forget_names(store: Store, accounts: Array) -> Reply:
+    store.forget_names(accounts)
+    return None, None
+
+
 ANSWERS: Final[dict[str, Callable[[Store, dict[str, Any], Array], Reply]]] = {
     "epochs": lambda store, _, __: (store.epochs(), None),
     "span": lambda store, header, _: (asdict(store.span(header["epoch"])), None),
@@ -209,5 +214,6 @@ ANSWERS: Final[dict[str, Callable[[Store, dict[str, Any], Array], Reply]]] = {
     "names": lambda store, _, keys: (list(store.names(keys).items()), None),
     "put_names": lambda store, header, _: _put_names(store, header),
     "drop_names": lambda store, _, __: _drop_names(store),
+    "forget_names": lambda store, _, accounts: _forget_names(store, accounts),
 }
 """Every question but `ingest`, which is a conversation."""

@@ -43,8 +43,9 @@ def read_public_text(text: str) -> bytes:
     """
     raw = b""
     if text.startswith(PREFIX):
+        spelt = text[len(PREFIX) :]
         try:
-            raw = base64.b64decode(text[len(PREFIX) :] + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            raw = base64.b64decode(spelt + "=" * (-len(spelt) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raw = b""
     public = raw[:PUBLIC_BYTES]

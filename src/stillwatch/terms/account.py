@@ -5,6 +5,7 @@ Frozen; no secret among them: a key is kept as a keyed hash of itself. Left to `
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -144,6 +145,18 @@ class Control(CanaryRegistry, GrantRegistry, Protocol):
 
     def put_appeal(self, appeal: Appeal) -> None:
         """Keep an appeal; one with the same id is replaced."""
+        ...
+
+    def account_keys(self) -> Mapping[str, str]:
+        """Return the key that stands in each account's pseudonyms, 32 hex digits; those without one are left out."""
+        ...
+
+    def add_account_keys(self, keys: Mapping[str, str]) -> None:
+        """Keep keys of accounts that have none yet; the others stay as they were. Does not change the generation."""
+        ...
+
+    def destroy_account(self, account: str) -> bool:
+        """Forget an account's key, its record and what it wrote in appeals; return whether there was any of it."""
         ...
 
     def close(self) -> None:

@@ -12,7 +12,9 @@ ACTIONS: Final = ("allow", "mark", "slow", "challenge", "coarsen", "perturb", "r
 """Every action, mildest first."""
 NEEDS_CONFIRMATION: Final = frozenset({"perturb", "refuse"})
 """Actions that no rule may order before a person confirmed the verdict."""
-REASONS: Final = ("none", "unusual_use", "quota", "terms")
+ON_A_MATCH: Final = ("allow", "mark", "slow", "challenge")
+"""All that a rule may order which rests on other providers' word."""
+REASONS: Final = ("none", "unusual_use", "quota", "report", "terms")
 """Reason classes that an account is told; never the scenario."""
 VERBS: Final = ("confirm", "dismiss", "release", "step_up")
 """What a person can decide of a verdict; `step_up` asks the account to prove itself, and says no more."""
@@ -49,6 +51,23 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """What other providers' word on one account comes to, as published to the workers; no evidence of its own."""
+
+    account: str
+    organisations: int
+    """Verified organisations whose warnings match it; never counted by their accounts."""
+    families: tuple[str, ...] = ()
+    """Edge families of what matched; they choose what would clear it."""
+    since: float
+    """When it was first matched, seconds since 1970."""
+    effective: float
+    """When workers may first act on it."""
+    expires: float
+    """When the last of the warnings lapses; taken back at once when they are revoked or disputed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """Everything policy may look at for one request. Country is here for legal rules only."""
 
@@ -68,6 +87,8 @@ class Subject:
     verified: tuple[str, ...] = ()
     """What the account proved of itself; a challenge never asks for it again."""
     held: Held | None = None
+    warned: Warned | None = None
+    """What other providers said of it; such a match alone never refuses anybody."""
     decided: str = ""
     """The decision in force: one of `VERBS`, or empty."""
     decided_at: float = 0.0

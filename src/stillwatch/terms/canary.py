@@ -5,6 +5,7 @@ secret, so that who copies the control file alone learns no value. Left to `trea
 Left to `store.control`: keeping records, which can only be added and retired.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +55,10 @@ class CanaryRegistry(Protocol):
 
     def add_canary(self, record: CanaryRecord) -> None:
         """Keep a canary for ever; an id that is there already is refused."""
+        ...
+
+    def add_canaries(self, records: Sequence[CanaryRecord]) -> None:
+        """Keep several; an id that is there already is refused."""
         ...
 
     def retire_canary(self, canary: str, at: float, by: str) -> None:

@@ -229,6 +229,27 @@ class Journal(EventSource, Protocol):
         """Forget every name; the events stay."""
         ...
 
+    def forget_names(self, accounts: Sequence[int] | KeyList) -> None:
+        """Forget the names of these account hashes; the events stay."""
+        ...
+
     def close(self) -> None:
         """Let go of the folder or the connection; twice does no harm."""
+        ...
+
+
+class Ledger(Protocol):
+    """A log that can only be added to, in which others can be shown what was there when."""
+
+    def append(self, kind: str, payload: Mapping[str, object]) -> int:
+        """Log one thing and return its index, from 0; on disk when the call returns.
+
+        Args:
+            kind: Lower-case words with dots, such as `vault.read`; shown to whoever is shown the log.
+            payload: What `terms.canon` takes; only a salted digest of it is shown until it is opened. No prompt, no
+                answer, no secret.
+
+        Raises:
+            StillwatchError: the ledger cannot be written, or what stands in it was altered.
+        """
         ...

@@ -149,6 +149,47 @@ def test_what_is_wrong_is_named(text: str, part: str, tmp_path: Path) -> None:
         load_settings(written(tmp_path, text))
 
 
+MANY = """
+[detekt]
+[detect]
+q = true
+alpha = 0
+seed = 4
+[gateway]
+upsteam = "http://x"
+upstream = "ftp://x"
+[vault]
+share = 0.5
+[policy]
+shadow = "no"
+[[policy.rule]]
+name = "fine"
+action = "mark"
+expires_days = 3
+[[policy.rule]]
+action = "mark"
+expires_days = 3
+[[policy.rule]]
+name = "hasty"
+action = "refuse"
+expires_days = 3
+[[policy.rule]]
+name = "odd"
+action = "smite"
+"""
+
+
+def test_every_fault_of_a_file_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(StillwatchError) as refused:
+        load_settings(written(tmp_path, MANY))
+    said = str(refused.value)
+    for part in ("[detekt] is unknown", "detect.q = True", "detect.alpha = 0", "gateway.upsteam",
+                 "gateway.upstream: must", "vault.share = ", "policy.shadow = 'no'", "'number 2'",
+                 "'hasty': orders 'refuse'", "'odd': action = 'smite'"):  # fmt: skip
+        assert said.count(part) == 1, (part, said)
+    assert "detect.seed" not in said and "policy rule 'fine'" not in said
+
+
 def test_bytes_that_are_no_text_are_no_toml(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_bytes(b"\xff\xfe\x00[")

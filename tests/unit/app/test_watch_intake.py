@@ -144,15 +144,15 @@ def test_what_cannot_be_opened_is_counted_dropped_and_does_not_stop_the_rest(sto
 
 def test_bad_exchanges_are_counted_by_reason(store: Store, folder: LiveFolder) -> None:
     writer = SpoolWriter(folder.spool, KEY, "w0", SpoolConfig())
-    writer.record(served_of(call(70_000), request=b'{"messages": [[1]]}'))
+    writer.record(served_of(call(70_000), time=5.0))
     writer.record(served_of(call(70_001)))
     writer.close()
     taking = intake(store, folder)
     took = taking.take(closed_segments(folder.spool))
-    assert took.bad == {"messages": 1}
+    assert took.bad == {"time": 1}
     assert (taking.tally.rows, taking.tally.good, taking.tally.bad) == (2, 1, 1)
     again = intake(store, folder).tally
-    assert (again.rows, again.good, again.reasons) == (2, 1, {"messages": 1}), "a restart goes on counting"
+    assert (again.rows, again.good, again.reasons) == (2, 1, {"time": 1}), "a restart goes on counting"
 
 
 def test_an_exchange_that_cannot_be_reduced_costs_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stillwatch.gateway.desk import LONGEST_KEY, MOST_ORDERS, ORDER_SECONDS
+from stillwatch.gateway.desk import LONGEST_KEY, LONGEST_MODEL, MOST_ORDERS, ORDER_SECONDS
 from stillwatch.gateway.ports import Desk
 from stillwatch.policy.config import PolicyConfig, read_policy
 from stillwatch.terms.account import AccountRecord, key_digest
@@ -174,6 +174,8 @@ def test_model_names_that_callers_choose_do_not_fill_the_memory(office: Office) 
     for i in range(MOST_ORDERS + 50):
         office.desk.action(caller, f"model-{i}", "chat", NOW)
     assert len(office.desk._orders) <= MOST_ORDERS
+    office.desk.action(caller, "x" * 1_000_000, "chat", NOW)
+    assert max(len(model) for _, model, _ in office.desk._orders) <= LONGEST_MODEL
 
 
 def test_rules_by_model_and_plan_reach_whom_they_name(tmp_path: Path) -> None:
@@ -187,6 +189,22 @@ def test_rules_by_model_and_plan_reach_whom_they_name(tmp_path: Path) -> None:
     assert office.act() == ALLOW
     assert office.act(secret="sk-free").treatments == ("round",)
     assert office.desk.action(office.caller(secret="sk-free"), "mini", "chat", NOW) == ALLOW
+
+
+def test_a_request_that_names_no_model_meets_the_severest_rule_of_any(tmp_path: Path) -> None:
+    """Stored answers are fetched without a model's name, and servers choose one where a request has none."""
+    rule = {"name": "r", "action": "perturb", "needs": "confirmed", "expires_days": 9, "models": ["large-[12]*"],
+            "endpoints": ["responses"], "shadow": False, "approved_by": "somebody"}  # fmt: skip
+    office = Office(tmp_path, read_policy({"rule": [rule]}))
+    office.key()
+    office.publish(accused())
+    office.decide("confirm", "acme")
+    office.desk.refresh(NOW)
+    assert office.desk.action(office.caller(), "", "responses", NOW).kind == "perturb"
+    assert office.desk.action(office.caller(), "large-2", "responses", NOW).kind == "perturb"
+    assert office.desk.action(office.caller(), "small", "responses", NOW) == ALLOW
+    assert office.desk.action(office.caller(), "", "chat", NOW) == ALLOW
+    assert office.desk.standing(office.caller(), NOW).state == "restricted", "patterns in brackets are told as well"
 
 
 # ---- what the account is told ----

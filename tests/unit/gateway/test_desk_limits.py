@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stillwatch.gateway.desk import ORDER_SECONDS
+from stillwatch.gateway.meters import MemoryMeters
 from stillwatch.policy.config import PlanLimit, PolicyConfig, read_policy
 from stillwatch.terms.account import AccountRecord
 from stillwatch.terms.action import ALLOW, Action
@@ -68,22 +69,24 @@ def test_a_clock_that_runs_backwards_locks_nobody_out(tmp_path: Path) -> None:
 
 
 def test_accounts_that_others_vouch_for_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stillwatch.gateway.desk.MOST_METERS", 20)
+    monkeypatch.setattr("stillwatch.gateway.meters.MOST_METERS", 20)
     office = Office(tmp_path, PolicyConfig(limits=(PlanLimit(requests_per_minute=6),)))
     office.desk.refresh(NOW)
+    meters = office.desk.meters
+    assert isinstance(meters, MemoryMeters)
     busy = office.desk.holder("busy")
     for i in range(100):
         now = NOW + 11.0 * i
         assert office.desk.admit(office.desk.holder(f"once-{i}"), ALLOW, 1, now) is None
         assert (office.desk.admit(busy, ALLOW, 1, now) is None) and office.desk.admit(busy, ALLOW, 1, now) is not None
-    assert len(office.desk._meters) <= 20 and office.desk.counters["meters_dropped"] == 0
+    assert len(meters) <= 20 and office.desk.counters["meters_dropped"] == 0
     for i in range(100):
         office.desk.admit(office.desk.holder(f"flood-{i}"), ALLOW, 1, now)
-    assert len(office.desk._meters) <= 20 and office.desk.counters["meters_dropped"] > 0
+    assert len(meters) <= 20 and office.desk.counters["meters_dropped"] > 0
 
 
-def test_each_of_several_workers_gives_its_part_of_a_limit(tmp_path: Path) -> None:
-    office = Office(tmp_path, PolicyConfig(limits=(PlanLimit(requests_per_minute=120),)), part=0.5)
+def test_each_of_several_workers_that_count_alone_gives_its_part_of_a_limit(tmp_path: Path) -> None:
+    office = Office(tmp_path, PolicyConfig(limits=(PlanLimit(requests_per_minute=120),)), meters=MemoryMeters(0.5))
     office.key()
     office.desk.refresh(NOW)
     taken = [office.desk.admit(office.caller(), ALLOW, 1, NOW) for _ in range(11)]

@@ -165,3 +165,16 @@ def test_a_request_is_taken_for_what_it_may_cost() -> None:
     assert asked({"max_tokens": 10**12, "n": 10**9}).tokens <= (1 << 20) * 128 + 100
     assert asked({"max_tokens": -5}).tokens >= 0
     assert asked({"input": "x" * 400}, "embeddings").tokens < 120
+
+
+@pytest.mark.parametrize("name", ["Logprobs", "LOGPROBS", "logprob\u017f"])
+def test_no_spelling_that_some_server_takes_for_a_ruled_field_gets_through(name: str) -> None:
+    """JSON readers written in Go do not mind the case of a name."""
+    found = asked({name: 5, "Seed": 1}, strip_fields=("logprobs",))
+    assert found.changed and found.body == {"Seed": 1}
+    with pytest.raises(TurnedAway):
+        asked({"model": "m", name: True}, refuse_fields=("logprobs",))
+
+
+def test_of_several_limits_the_largest_counts() -> None:
+    assert asked({"max_completion_tokens": 1, "max_tokens": 9_000}).tokens >= 9_000

@@ -153,14 +153,58 @@ def test_a_mid_stream_error_does_not_change_the_status_the_caller_got() -> None:
 def test_bad_exchanges_are_counted_with_a_reason_that_holds_no_text() -> None:
     secret = "canary-in-the-turns"
     bad = [
-        served_of(CALL, request=json.dumps({"messages": [[secret]]}).encode()),
         served_of(CALL, account=f"{secret} " * 9),
         served_of(CALL, time=5.0),
         served_of(CALL, kind="litellm", request=secret.encode()),
     ]
     good, reasons = read_all_served([*bad, served_of(CALL)])
-    assert len(good) == 1 and len(reasons) == 4
+    assert len(good) == 1 and len(reasons) == 3
     assert secret not in "".join(reasons)
+
+
+ASKED = {"model": "m", "messages": [{"role": "user", "content": "How heavy is stone number 1?"}]}
+
+
+@pytest.mark.parametrize(
+    "request_body",
+    [
+        json.dumps(ASKED).encode("utf-16"),
+        json.dumps(ASKED).encode("utf-32"),
+        b"\xef\xbb\xbf" + json.dumps(ASKED).encode(),
+        json.dumps({**ASKED, "temperature": float("nan")}).encode(),
+        json.dumps({**ASKED, "note": float("inf")}).encode(),
+        json.dumps(ASKED).encode()[:-1] + b', "seed": ' + b"9" * 400 + b"}",
+        json.dumps(ASKED).encode()[:-1] + b', "note": 1e999}',
+        json.dumps(ASKED).encode()[:-1] + b', "note": ' + b"[" * 900 + b"]" * 900 + b"}",
+        json.dumps({**ASKED, "messages": [None, *ASKED["messages"], 7]}).encode(),
+        json.dumps({**ASKED, "model": "m" * 5_000}).encode(),
+        json.dumps({**ASKED, "prompt": "another", "input": "another"}).encode(),
+    ],
+    ids=["utf-16", "utf-32", "mark", "nan", "infinity", "long number", "large number", "deep", "odd turns", "long name",
+         "decoys"],
+)  # fmt: skip
+def test_no_caller_writes_its_requests_so_that_the_server_reads_them_and_the_watcher_does_not(
+    request_body: bytes, reducer: Reducer
+) -> None:
+    """Each of these is taken by servers written in Python, and passed on by the gateway as it is."""
+    (exchange,), bad = read_all_served([served_of(CALL, request=request_body)])
+    assert bad == [] and [m.text for m in exchange.messages] == ["How heavy is stone number 1?"]
+    plain = reducer.reduce([read_served(served_of(CALL, request=json.dumps(ASKED).encode()))])
+    assert (reducer.reduce([exchange])["sketch"]["anchors"] == plain["sketch"]["anchors"]).all()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "field"), [("completions", "prompt"), ("responses", "input"), ("embeddings", "input")]
+)
+def test_a_field_that_the_endpoint_does_not_read_hides_nothing(endpoint: str, field: str, tmp_path: Path) -> None:
+    decoys = {"messages": [{"role": "user", "content": "decoy"}], "prompt": "decoy", "input": "decoy"}
+    body = {**decoys, field: "How heavy is stone number 1?"}
+    read = read_served(served_of(CALL, endpoint=endpoint, request=json.dumps(body).encode()))
+    assert [m.text for m in read.messages] == ["How heavy is stone number 1?"]
+    row = {**log_row(CALL), "endpoint": f"/v1/{endpoint}", "request": body}
+    (tmp_path / "log.jsonl").write_text(json.dumps(row) + "\n")
+    (logged,) = imported(tmp_path / "log.jsonl")
+    assert logged.messages == read.messages, "nor in a log"
 
 
 def test_a_time_that_cannot_be_right_is_refused() -> None:

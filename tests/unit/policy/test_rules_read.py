@@ -187,7 +187,7 @@ def test_each_rule_says_in_one_line_whether_it_bites_and_when_it_ends() -> None:
     assert len(notes) == len(RULES)
     for rule, note in zip(RULES, notes, strict=True):
         assert note.startswith(f"{rule.name}: {rule.action} ") and f"for {rule.expires_days:g} days" in note
-        assert ("shadow: recorded only" in note) == (rule.shadow is None)
+        assert ("shadow: recorded only" in note) == (rule.shadow is not False)
 
 
 def test_the_example_in_the_reference_is_a_policy_that_may_be_in_force() -> None:
@@ -202,5 +202,5 @@ def test_the_reference_lists_the_shipped_ladder_and_every_action() -> None:
     for rule in RULES:
         row = next(line for line in page.splitlines() if line.startswith(f"| `{rule.name}` |"))
         assert f"`{rule.action}`" in row and f"| {rule.expires_days:g} |" in row
-        assert row.endswith("| no |" if rule.shadow is False else "| as `policy.shadow` |")
+        assert row.endswith({False: "| no |", True: "| yes |", None: "| as `policy.shadow` |"}[rule.shadow])
     assert all(f"\n| `{action}` |" in page for action in ACTIONS)

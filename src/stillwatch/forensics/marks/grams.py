@@ -71,12 +71,12 @@ def distinct_grams(
         raise StillwatchError(
             "text: has token numbers below 0. Encode it with the tokeniser of the model that was marked."
         )
-    contexts, whole = _contexts(text, width)
+    contexts, whole = all_contexts(text, width)
     tokens = text.tokens
     keep = np.ones(len(tokens), np.bool_) if padded else whole
     seen = int(keep.sum())
     if prompts is not None:
-        keep &= ~_in_prompt(text, contexts, prompts, width)
+        keep &= ~in_prompt(text, contexts, prompts, width)
     excluded = seen - int(keep.sum())
     if seen - excluded < len(tokens):
         contexts, tokens = contexts[:, keep], tokens[keep]
@@ -131,7 +131,7 @@ def number(columns: list[IntArray]) -> IntArray:
     return code
 
 
-def _contexts(text: TokenText, width: int) -> tuple[IntArray, NDArray[np.bool_]]:
+def all_contexts(text: TokenText, width: int) -> tuple[IntArray, NDArray[np.bool_]]:
     """Return the context of every place, padded, one row for each token of it, and which are whole."""
     n = len(text.tokens)
     whole = np.ones(n, np.bool_)
@@ -149,13 +149,13 @@ def _contexts(text: TokenText, width: int) -> tuple[IntArray, NDArray[np.bool_]]
     return out, whole
 
 
-def _in_prompt(text: TokenText, contexts: IntArray, prompts: TokenText, width: int) -> NDArray[np.bool_]:
+def in_prompt(text: TokenText, contexts: IntArray, prompts: TokenText, width: int) -> NDArray[np.bool_]:
     """Return which places have a context that occurs in their own document's prompt."""
     if len(prompts.starts) != len(text.starts):
         raise StillwatchError(
             f"prompts: are {len(prompts.starts)} for {len(text.starts)} documents; give one for each, if empty."
         )
-    before, _ = _contexts(prompts, width)
+    before, _ = all_contexts(prompts, width)
     # A prompt's windows end with a token of its own: shift each by one.
     shown = [*before[1:], prompts.tokens]
     owners = [text.document_of(np.arange(len(text.tokens))), prompts.document_of(np.arange(len(prompts.tokens)))]

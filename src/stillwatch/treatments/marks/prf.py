@@ -117,11 +117,20 @@ class ContextTable:
         Raises:
             ValueError: `vocab` is below 1.
         """
+        return cls.of_key(epoch.subkey("context"), epoch.width, vocab)
+
+    @classmethod
+    def of_key(cls, key: bytes, width: int, vocab: int) -> "ContextTable":
+        """Return the same from the key of contexts alone, which shows no key that marks.
+
+        Raises:
+            ValueError: `vocab` is below 1.
+        """
         if vocab < 1:
             raise ValueError(f"vocab = {vocab}: must be at least 1, the number of tokens.")
-        key, blocks = epoch.subkey("context"), -(-vocab // 8)
-        words = np.empty((epoch.width, vocab + 1), np.uint64)
-        for j in range(epoch.width):
+        blocks = -(-vocab // 8)
+        words = np.empty((width, vocab + 1), np.uint64)
+        for j in range(width):
             raw = b"".join(_block(key, j, block) for block in range(blocks))
             words[j, :vocab] = np.frombuffer(raw, "<u8")[:vocab]
             words[j, vocab] = int.from_bytes(_block(key, j, _PAD_BLOCK)[:8], "little")

@@ -1,0 +1,1 @@
+"""Measures of private matching and trust among providers."""

@@ -1,0 +1,107 @@
+"""The students: one base a seed, and what becomes of it under each way of being taught; kept on disk, made once.
+
+In: a world, a seed, a folder. Out: models by name. A break loses at most a hundred steps.
+    base      trained on public text, what the thief starts from
+    control   base taught on unmarked answers of our teacher: the accuser's own, the better reference
+    clean     the same with other answers: an innocent that learned from our teacher before there were marks
+    other     base taught on answers of another teacher: an innocent
+    m05, m20  base taught on answers of which 5 and 20 % carry the provider's mark; in m05 1 % are canaries
+    shared    base taught on answers to 20 accounts, all marked, account share 100 %
+    default   the same at the default shares, 50 % provider, 25 % campaign, 25 % account
+    retold    base taught on the answers of m20, a third of whose tokens were drawn anew by another model
+    washed    m20 taught further on clean public text
+Cost: some 20 s of a core a student.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bench.proof.canaries import planted
+from bench.proof.world import LENGTH, World, epoch_of, harvest
+from stillwatch.lab.neural.languagemodel import LanguageModel, Training
+from stillwatch.lab.wordteacher import IntArray, WordTeacher, drawn
+
+PUBLIC: Final = 500_000
+HARVEST: Final = 400_000
+EPOCHS: Final = 2.0
+WASH: Final = 200_000
+WIDTH, LAYERS = 256, 1
+COLLUDERS: Final = 20
+SHARES: Final = {"shared": (0.0, 0.0, 1.0), "default": (0.5, 0.25, 0.25)}
+PROVIDER: Final = (1.0, 0.0, 0.0)
+ORDER: Final = ("base", "control", "m05", "m20", "shared", "clean", "washed", "default", "other", "retold")
+RETOLD: Final = 1.0 / 3.0
+
+
+def account(i: int) -> str:
+    """Return the name of an account, `a00000` and so on."""
+    return f"a{i:05d}"
+
+
+@dataclass(frozen=True)
+class Students:
+    """The students of one seed."""
+
+    world: World
+    seed: int
+    folder: Path
+    say: Callable[[str], None] = partial(print, flush=True)
+
+    def model(self, name: str) -> LanguageModel:
+        """Return a student, trained now or before."""
+        path = self.folder / f"{self.seed}-{name}.pt"
+        if not path.is_file():
+            made = self._made(name, path.with_suffix(".run"))
+            made.save(path)
+        return LanguageModel.load(path)
+
+    def harvest(self, name: str) -> IntArray:
+        """Return what a student is taught on, the same each time."""
+        ours, rng = self.world.teachers["ours"], self.rng(f"harvest {name}")
+        if name in ("control", "clean"):
+            return harvest(ours, HARVEST, rng)
+        if name == "other":
+            return harvest(self.world.teachers["other"], HARVEST, rng)
+        if name == "m05":
+            got = harvest(ours, HARVEST, rng, epoch=epoch_of(self.seed, PROVIDER), share=0.05)
+            return planted(got, self.seed)
+        if name == "m20":
+            return harvest(ours, HARVEST, rng, epoch=epoch_of(self.seed, PROVIDER), share=0.20)
+        if name == "retold":
+            return retold(self.harvest("m20"), self.world.teachers["public"], rng)
+        if name in SHARES:
+            accounts = tuple(account(i) for i in range(COLLUDERS))
+            return harvest(ours, HARVEST, rng, epoch=epoch_of(self.seed, SHARES[name]), accounts=accounts)
+        if name == "washed":
+            return harvest(self.world.teachers["public"], WASH, rng)
+        return harvest(self.world.teachers["public"], PUBLIC, rng)
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """Return chance for one purpose of this seed."""
+        return np.random.default_rng([self.seed, *purpose.encode()])
+
+    def _made(self, name: str, resume: Path) -> LanguageModel:
+        data = self.harvest(name)
+        if name == "base":
+            model = LanguageModel.fresh(self.world.vocab, self.seed, width=WIDTH, layers=LAYERS)
+        else:
+            model = self.model("m20" if name == "washed" else "base")
+        epochs = 1.0 if name in ("base", "washed") else EPOCHS
+        how = Training.epochs(data.size, epochs, seed=self.seed)
+        loss = model.train(data, how, resume=resume)
+        self.say(f"seed {self.seed}, {name}: {how.steps} steps, loss {loss:.3f}")
+        return model
+
+
+def retold(data: IntArray, teller: WordTeacher, rng: np.random.Generator) -> IntArray:
+    """Return the data with a third of its tokens drawn anew by another model, each given the two before it."""
+    out = data.copy()
+    for place in range(2, LENGTH):
+        rows = np.flatnonzero(rng.random(len(out)) < RETOLD)
+        out[rows, place] = drawn(teller.logits(out[rows, place - 2 : place]), rng)
+    return out

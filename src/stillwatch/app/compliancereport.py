@@ -1,0 +1,31 @@
+"""The rows of the compliance report of one state folder.
+
+In: a settings file, a state folder, the ids asked for. Out: rows. Left to the command: printing.
+"""
+
+from pathlib import Path
+
+from stillwatch.app.compliance import Row, catalogue, rows
+from stillwatch.app.complianceevidence import Installation, shown_by
+from stillwatch.app.control import open_control
+from stillwatch.app.settings import load_settings
+from stillwatch.terms.errors import StillwatchError
+
+
+def compliance_rows(config: Path | None, state: Path, controls: tuple[str, ...], now: float) -> tuple[Row, ...]:
+    """Return the rows for these controls, for all where none is named.
+
+    Raises:
+        StillwatchError: a control is in no framework of the catalogue, or the state folder has no control file.
+    """
+    known = {control for framework in catalogue()[1] for control in framework.controls}
+    for control in controls:
+        if control not in known:
+            raise StillwatchError(
+                f"control {control[:40]!r}: is in no framework of the catalogue; `stillwatch compliance controls` "
+                "lists them."
+            )
+    with open_control(state, new=False) as book:
+        here = Installation(settings=load_settings(config), state=state, book=book, now=now)
+        found = rows(shown_by(here))
+    return tuple(row for row in found if not controls or row.control in controls)

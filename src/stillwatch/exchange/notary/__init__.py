@@ -1,0 +1,1 @@
+"""Private matching: RFC 9497 through two notaries in series."""

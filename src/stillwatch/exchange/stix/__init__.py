@@ -1,0 +1,1 @@
+"""Warnings as STIX 2.1 objects: written, checked, read."""

@@ -1,0 +1,1 @@
+"""Models that are trained here without torch: hashed n-grams and softmax regression."""

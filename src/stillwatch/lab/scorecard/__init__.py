@@ -1,0 +1,1 @@
+"""The scorecard: rows put together, as a table for terminals and as a page."""

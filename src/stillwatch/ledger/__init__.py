@@ -1,0 +1,1 @@
+"""Commitments, Merkle log, signatures, timestamps: what shows a stranger what was there when."""

@@ -1,0 +1,1 @@
+"""Suspects: models under examination, asked within a budget; an edge."""

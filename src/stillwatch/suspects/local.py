@@ -1,0 +1,70 @@
+"""A suspect whose weights are at hand: it takes token ids, or text by a tokeniser, and tells every probability.
+
+In: a model as a port, and a tokeniser where there is one. Out: a `Suspect` with access `weights`.
+Cost: that of the model. Left to `app`: loading; torch never is imported here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.suspects.suspect import Probe, Refusal, Reply, Told
+
+Tokenise = Callable[[str], Sequence[int]]
+Spell = Callable[[Sequence[int]], str]
+
+
+class TokenModel(Protocol):
+    """A language model over token ids."""
+
+    def sample(
+        self, n: int, length: int, seed: int, *, temperature: float = 1.0, prompts: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.int64]:  # fmt: skip
+        """Return texts that go on from prompts, shape (n, length)."""
+        ...
+
+    def logits(self, contexts: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return logits of the token after each context, shape (n, vocab)."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class LocalSuspect:
+    """One model in this process."""
+
+    model: TokenModel = field(repr=False)
+    name: str
+    where: str
+    tokenise: Tokenise | None = field(default=None, repr=False)
+    spell: Spell | None = field(default=None, repr=False)
+    access: str = "weights"
+
+    def reply(self, probe: Probe) -> Reply:
+        """Ask one thing; see `Suspect`. Without a tokeniser the text is the token ids, spelt in decimal."""
+        given = list(probe.tokens)
+        if not given and probe.prompt:
+            if self.tokenise is None:
+                raise Refusal("it takes token ids only")
+            given = list(self.tokenise(probe.prompt))
+        prompts = np.array([given], np.int64) if given else None
+        said = self.model.sample(1, probe.max_tokens, probe.seed, temperature=probe.temperature, prompts=prompts)[0]
+        told: tuple[Told, ...] = ()
+        if probe.top:
+            whole = np.concatenate([np.array(given, np.int64), said])
+            places = range(len(given), len(whole)) if given else range(1, len(whole))
+            told = tuple(self._alternatives(whole[:place], probe.top) for place in places)
+        tokens = tuple(int(one) for one in said)
+        text = self.spell(tokens) if self.spell else " ".join(map(str, tokens))
+        return Reply(text=text, tokens=tokens, told=told, spent=len(given) + len(tokens), ended="length")
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+    def _alternatives(self, before: npt.NDArray[np.int64], top: int) -> Told:
+        logits = np.asarray(self.model.logits(before[None]), np.float64)[0]
+        log_p = logits - np.logaddexp.reduce(logits)
+        chosen = np.argsort(-log_p, kind="stable")[:top]
+        return tuple((str(int(token)), float(log_p[token])) for token in chosen)

@@ -1,0 +1,193 @@
+"""A dossier holds as it was made, and no cheating accuser gets one past the check."""
+
+import random
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stillwatch.app.dossiercheck import DossierCheck, check_dossier, check_files
+from stillwatch.app.dossierfiles import (
+    ENVELOPE,
+    INDEX,
+    PAE,
+    SEAL,
+    SEAL_SIGNATURE,
+    SIGNATURE,
+    SUMS,
+    read_folder,
+    sealed_files,
+)
+from stillwatch.app.dossierledger import OPENINGS
+from stillwatch.app.ledger import reveals
+from stillwatch.ledger.logfile import Opening
+from stillwatch.terms.canon import canonical, exact, read_canonical, sha256
+from stillwatch.terms.errors import StillwatchError
+from stillwatch.terms.finding import Finding
+from tests.proof_rig import (
+    answers,
+    ledger_of,
+    stamped_dossier,
+)
+
+MUTATIONS = 400
+OUTER = (INDEX, ENVELOPE, PAE, SIGNATURE, SEAL, SEAL_SIGNATURE, SUMS)
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a state, an examination and its dossier, stamped before and after."""
+    return stamped_dossier(tmp_path_factory.mktemp("proof"))
+
+
+def resealed(root: Path, **changes: bytes | None) -> DossierCheck:
+    """Check the dossier after its maker, who has the key, changed files and sealed it anew."""
+    files = dict(read_folder(root / "dossier"))
+    for name in OUTER:
+        del files[name]
+    for name, content in changes.items():
+        files.pop(name, None)
+        if content is not None:
+            files[name] = content
+    return check_files(sealed_files(files, ledger_of(root).key(), {}), ledger_of(root).public.fingerprint)
+
+
+def test_dossier_holds_by_both_routes(rig: Path) -> None:
+    done = check_dossier(rig / "dossier", ledger_of(rig).public.fingerprint)
+    assert done.problems == () and done.notes == ()
+    assert done.conclusion is not None and done.conclusion.verdict == "shown"
+    assert done.checked[-1] == "the openssl program agrees on all 7 signatures and timestamps"
+
+
+def test_commands_in_the_dossier_hold_with_openssl_alone(rig: Path) -> None:
+    lines = [x for x in (rig / "dossier/VERIFY.txt").read_text().splitlines() if not x.startswith("#")]
+    assert sum(line.startswith("openssl ts -verify") for line in lines) == 2
+    for line in lines:
+        done = subprocess.run(["sh", "-c", line], cwd=rig / "dossier", capture_output=True, text=True)
+        assert done.returncode == 0, line
+    assert subprocess.run(lines[0], shell=True, cwd=rig / "dossier", capture_output=True, text=True).stdout.startswith(
+        ledger_of(rig).public.fingerprint
+    )
+
+
+def test_every_changed_byte_is_rejected(rig: Path) -> None:
+    files, chance = read_folder(rig / "dossier"), random.Random(6)
+    names = sorted(files)
+    weights = [len(files[name]) for name in names]
+    # Every file is hit, the small ones that signatures live in as well; the rest falls by size.
+    chosen = [*names, *chance.choices(names, weights=weights, k=MUTATIONS - len(names))]
+    for name in chosen:
+        changed = bytearray(files[name])
+        at = chance.randrange(len(changed))
+        changed[at] ^= 1 << chance.randrange(8)
+        assert check_files({**files, name: bytes(changed)}).problems, (name, at)
+
+
+def test_a_file_too_many_or_too_few_is_rejected(rig: Path) -> None:
+    files = read_folder(rig / "dossier")
+    assert check_files({**files, "materials/texts/more.jsonl": b"{}"}).problems
+    assert check_files({**files, "note.txt": b""}).problems
+    for name in files:
+        assert check_files({one: raw for one, raw in files.items() if one != name}).problems, name
+    (rig / "linked").mkdir()
+    (rig / "linked/a").symlink_to(rig / "dossier/facts.json")
+    with pytest.raises(StillwatchError, match="no plain file"):
+        read_folder(rig / "linked")
+
+
+def test_another_key_is_rejected(rig: Path) -> None:
+    assert "not the one that was expected" in check_dossier(rig / "dossier", "0" * 64).problems[0]
+
+
+def test_untouched_dossier_still_holds_when_sealed_again(rig: Path) -> None:
+    assert resealed(rig).problems == ()
+
+
+def test_edited_transcript_is_rejected(rig: Path) -> None:
+    raw = (rig / "dossier/materials/transcript/t1.jsonl").read_bytes()
+    better = answers(rig / "state", 32)
+    assert raw != better
+    done = resealed(rig, **{"materials/transcript/t1.jsonl": better})
+    assert "edited" in done.problems[0]
+
+
+def test_number_that_does_not_follow_is_rejected(rig: Path) -> None:
+    (found,) = read_canonical((rig / "dossier/findings.json").read_bytes(), tuple[Finding, ...], "x")
+    raw = canonical((replace(found, log_p=exact(-100.0)),))
+    assert "not those that were logged" in resealed(rig, **{"findings.json": raw}).problems[0]
+
+
+def test_changed_protocol_is_rejected(rig: Path) -> None:
+    raw = (rig / "dossier/protocol.json").read_bytes()
+    for old, new in (
+        (b'"alpha":"1e-6"', b'"alpha":"1e-2"'),
+        (b'"family":1', b'"family":0'),
+        (b'"samples":32', b'"samples":99'),
+    ):
+        assert old in raw
+        assert "another protocol" in resealed(rig, **{"protocol.json": raw.replace(old, new)}).problems[0]
+
+
+def test_protocol_signed_anew_is_not_the_one_that_was_logged(rig: Path) -> None:
+    from stillwatch.ledger.envelope import parts, pre_authentication, sealed, statement
+
+    raw = (rig / "dossier/protocol.json").read_bytes().replace(b'"alpha":"1e-6"', b'"alpha":"1e-2"')
+    envelope = sealed(statement({"protocol.json": sha256(raw)}, "protocol/v1", {}), ledger_of(rig).key())
+    payload, signature = parts(envelope)
+    done = resealed(rig, **{"protocol.json": raw, "protocol.dsse.json": envelope, "protocol.sig": signature,
+                            "protocol.pae": pre_authentication(payload)})  # fmt: skip
+    assert "not in the ledger" in done.problems[0]
+
+
+def test_page_that_says_more_than_the_records_is_rejected(rig: Path) -> None:
+    for name in ("dossier.html", "dossier.pdf"):
+        raw = (rig / "dossier" / name).read_bytes()
+        assert b"1e-6" in raw
+        done = resealed(rig, **{name: raw.replace(b"1e-6", b"1e-9")})
+        assert done.problems == (f"{name}: does not say what the records say",)
+
+
+def test_conclusion_that_does_not_follow_is_rejected(rig: Path) -> None:
+    raw = (rig / "dossier/facts.json").read_bytes()
+    assert resealed(rig, **{"facts.json": raw.replace(b"by canaries", b"beyond doubt")}).problems
+
+
+def test_hidden_denominator_is_rejected(rig: Path) -> None:
+    openings = read_canonical((rig / "dossier" / OPENINGS).read_bytes(), tuple[Opening, ...], "x")
+    commits = [one for one in openings if "items" in one.payload]
+    for hidden in commits[:3]:
+        rest = tuple(one for one in openings if one != hidden)
+        done = resealed(rig, **{OPENINGS: canonical(rest)})
+        assert any("denominator" in problem for problem in done.problems)
+
+
+def test_hidden_attempt_is_rejected(rig: Path) -> None:
+    done = resealed(rig, **{"acquisition.json": canonical(())})
+    assert any("edited, added or left out" in problem for problem in done.problems)
+
+
+def test_log_written_anew_is_rejected(rig: Path) -> None:
+    raw = (rig / "dossier/ledger/entries.jsonl").read_bytes()
+    assert b"2026" in raw or b"20" in raw
+    leaves = raw.splitlines(keepends=True)
+    for changed in (b"".join(leaves[:-1]), b"".join([leaves[1], leaves[0], *leaves[2:]])):
+        assert resealed(rig, **{"ledger/entries.jsonl": changed}).problems
+
+
+def test_pages_repeat_to_the_byte(rig: Path) -> None:
+    from stillwatch.app.dossierpages import pages
+    from stillwatch.app.examination import load as loaded
+    from stillwatch.forensics.dossier import DossierFacts
+
+    facts = read_canonical((rig / "dossier/facts.json").read_bytes(), DossierFacts, "x")
+    found = loaded(rig / "exam")
+    first = pages(facts, found.protocol, found.findings, found.acquired)
+    assert first == pages(facts, found.protocol, found.findings, found.acquired)
+    assert first["dossier.pdf"] == (rig / "dossier/dossier.pdf").read_bytes()
+
+
+def test_reveals_of_a_state_are_all_committed_to(rig: Path) -> None:
+    known = ledger_of(rig).committed()
+    assert {one.item.kind for one in reveals(rig / "state")} == {"mark-epoch", "mark-context", "mark-key", "canary"}
+    assert all(one.item.digest in known for one in reveals(rig / "state"))
