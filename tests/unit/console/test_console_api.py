@@ -111,8 +111,8 @@ def test_what_pages_do_the_api_does_with_the_same_trail(tmp_path: Path) -> None:
         appeal = post("/appeals", {"account": member, "statement": "ours"}, analyst)["appeal"]
         post(f"/appeals/{appeal}/answer", {"verb": "grant", "reason": "seen", "days": 2}, admin)
         assert browser.get(f"{API}/accounts/{member}", headers=analyst).json()["action"]["kind"] == "allow"
-        tried = post("/policy/simulation", {"rules": '[[policy.rule]]\nname = "all"\naction = "mark"\nexpires_days = 7'},
-                     analyst)  # fmt: skip
+        rules = '[[policy.rule]]\nname = "all"\naction = "mark"\nexpires_days = 7'
+        tried = post("/policy/simulation", {"rules": rules}, analyst)
         assert [line["rule"] for line in tried["touched"]] == ["all", ""] and tried["touched"][0]["accounts"] > 400
         trail = browser.get(f"{API}/trail", headers=analyst).json()["items"]
         assert {"decision", "appeal opened", "appeal answered"} <= {e["what"] for e in trail if e["how"] == "api"}
