@@ -178,6 +178,15 @@ def _secrets(files: dict[str, bytes], committed: set[str], groups: dict, protoco
                 ):
                     raise ValueError(f"{item['id']} was not committed to before the protocol")
                 shown.setdefault((item["kind"], item["group"]), set()).add(digest)
+    plans = {test["id"]: test for test in protocol["tests"]}
+    for finding in json.loads(files["findings.json"]):
+        plan = plans[finding["test"]]
+        names = [f"materials/{one['name']}" for one in finding["materials"] if one["role"] == "reveal"]
+        for item in (one["item"] for name in names for one in json.loads(files[name])):
+            kind = item["kind"].replace("mark-epoch", "mark-key")
+            counted = not plan["groups"] or item["group"] in plan["groups"]
+            if kind != "mark-context" and (kind != plan["secrets"] or not counted):
+                raise ValueError(f"test {plan['id']} opens {item['id']}, which it did not plan to count")
     need(
         any(protocol["seed"] in found for found in shown.values()), "the seed and all secrets were committed to before"
     )

@@ -101,8 +101,9 @@ class Rig:
         return self.report.name(self.campaign(campaign).accounts[number])
 
     def organise(self, account: str, organisation: str) -> None:
-        """Give an account an organisation."""
-        self.state.book.put_account(AccountRecord(account=account, organisation=organisation))
+        """Give an account an organisation that was verified."""
+        record = AccountRecord(account=account, organisation=organisation, verified=("organisation",))
+        self.state.book.put_account(record)
 
 
 class Browser:

@@ -20,6 +20,9 @@ from stillwatch.exchange.notary.series import SeriesTokeniser, oblivious_input
 from stillwatch.exchange.notary.service import Notary, notary_app
 from stillwatch.terms.coalition import TOKEN_BYTES, TokenInput
 from stillwatch.terms.errors import StillwatchError
+from stillwatch.terms.exchange import Exchange, Message
+from stillwatch.terms.served import Served
+from tests.served_calls import served_of
 
 
 @dataclass
@@ -115,3 +118,11 @@ class LocalTokeniser:
 def series(first: NotaryAddress, second: NotaryAddress, **more: float) -> SeriesTokeniser:
     """Return a tokeniser with a short patience."""
     return SeriesTokeniser(first, second, seconds=float(more.get("seconds", 20.0)), batch=int(more.get("batch", 512)))
+
+
+def exchange(account: str, text: str, pays: str = "", address: str = "62.1.1.1") -> Served:
+    """Return one chat request as the gateway records it."""
+    return served_of(Exchange(
+        time=1_800_000_000.0, account=account, payment=pays, address=address, endpoint="chat", model="m",
+        messages=(Message(role="user", text=text),), answer="An answer.",
+    ), account=account, payment=pays, address=address)  # fmt: skip

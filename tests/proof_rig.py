@@ -9,9 +9,10 @@ from stillwatch.app.canaries import CanaryAsk, plan
 from stillwatch.app.control import canary_secret, open_control
 from stillwatch.app.dossier import DossierAsk, build
 from stillwatch.app.examination import begin, finish, load, log_attempt, materials, open_secrets
-from stillwatch.app.ledger import make_ledger, reveals
+from stillwatch.app.ledger import checkpoint, find_ledger, make_ledger, request, reveals, stamp
 from stillwatch.app.markring import new_ring
 from stillwatch.forensics.exams import EXAMS
+from stillwatch.ledger.folder import LedgerFolder
 from stillwatch.terms.account import Decision
 from stillwatch.terms.finding import Acquired
 from stillwatch.terms.protocol import Authority, ExamProtocol, Hypothesis, PlannedTest, SuspectSaid, TermsSaid
@@ -85,10 +86,8 @@ def examined(state: Path, folder: Path, *, hits: int = 24, protocol: ExamProtoco
     begin(state, folder, protocol or planned())
     log_attempt(state, folder, acquired(), answers(state, hits))
     open_secrets(folder, "canaries", of_canaries(state))
-    found = load(folder)
-    held = materials(folder)
-    findings = [f for test in found.protocol.tests for f in EXAMS.get(test.exam).find(test, held)]
-    finish(state, folder, findings)
+    found, held = load(folder), materials(folder)
+    finish(state, folder, [f for test in found.protocol.tests for f in EXAMS.get(test.exam).find(test, held)])
 
 
 def built(state: Path, folder: Path, out: Path, **more: object):  # type: ignore[no-untyped-def]
@@ -134,3 +133,33 @@ def answered(config: Path, request: bytes) -> bytes:
         check=True, capture_output=True,
     )  # fmt: skip
     return reply.read_bytes()
+
+
+def ledger_of(root: Path) -> LedgerFolder:
+    found = find_ledger(root / "state")
+    assert found is not None
+    return found
+
+
+def stamped(root: Path, config: Path, certificate: Path) -> None:
+    """Sign the log below `root` and have the note stamped."""
+    size = checkpoint(root / "state").note.checkpoint.size
+    stamp(root / "state", size, answered(config, request(root / "state", size)), certificate.read_bytes())
+
+
+def finished(root: Path) -> None:
+    """Compute and log what the materials of `root / "exam"` come to."""
+    found, held = load(root / "exam"), materials(root / "exam")
+    findings = [f for test in found.protocol.tests for f in EXAMS.get(test.exam).find(test, held)]
+    finish(root / "state", root / "exam", findings)
+
+
+def stamped_dossier(root: Path) -> Path:
+    """Make a state, an examination and its dossier below `root`, stamped before and after; return `root`."""
+    made_state(root / "state")
+    config, certificate = authority(root / "tsa")
+    stamped(root, config, certificate)
+    examined(root / "state", root / "exam")
+    stamped(root, config, certificate)
+    built(root / "state", root / "exam", root / "dossier")
+    return root

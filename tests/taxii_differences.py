@@ -1,7 +1,7 @@
 """Requests drawn for two TAXII servers, and why the two may answer differently: one table, every row of it used.
 
-Left to `tests/conformance/test_taxii_medallion.py`: asking. An explanation looks at the request and at both answers and says
-whether it covers the difference; what no explanation covers is a failure of the test.
+Left to `tests/conformance/test_taxii_medallion.py`: asking. An explanation looks at the request and at both answers
+and says whether it covers the difference; what no explanation covers is a failure of the test.
 """
 
 import json
@@ -111,7 +111,8 @@ class Drawer:
     def _path(self) -> str:
         one = f"/{ROOT}/collections/{self._room()}"
         name = _known(self._rng.randrange(12))[1]
-        paths = ["/taxii2/", f"/{ROOT}/", "/none/", f"/{ROOT}/collections/", f"{one}/", f"{one}/objects/", f"{one}/manifest/",
+        paths = ["/taxii2/", f"/{ROOT}/", "/none/", f"/{ROOT}/collections/", f"{one}/", f"{one}/objects/",
+        f"{one}/manifest/",
                  f"{one}/objects/{name}/", f"{one}/objects/{name}/versions/", f"/{ROOT}/status/none/", f"{one}/objects",
                  "/none/collections/"]  # fmt: skip
         return self._rng.choices(paths, [1, 1, 1, 2, 2, 26, 20, 10, 10, 1, 1, 1])[0]
@@ -144,7 +145,8 @@ class Drawer:
         return self._rng.choice(_TIMES) if self._rng.random() < 0.93 else self._rng.choice(odd)
 
     def _version(self) -> list[tuple[str, str]]:
-        some = ["first", "last", "all", "first,last", "2019-01-01T00:00:00.000Z", "2019-06-01T00:00:00.000Z,last", "newest",
+        some = ["first", "last", "all", "first,last", "2019-01-01T00:00:00.000Z", "2019-06-01T00:00:00.000Z,last",
+        "newest",
                 "2019-06-01T00:00:00Z"]  # fmt: skip
         return [("match[version]", self._rng.choices(some, [4, 4, 4, 3, 3, 3, 1, 2])[0])]
 
@@ -242,7 +244,8 @@ class Explained:
 
 
 EXPLAINED = (
-    Explained("fault", "A time that cannot be read, or `next` without `limit`, ends medallion with 500; 400 or 200 here.",
+    Explained("fault",
+    "A time that cannot be read, or `next` without `limit`, ends medallion with 500; 400 or 200 here.",
               lambda a, o, t, d: t.status == 500 and o.status in (200, 400, 404)),
     Explained("no version", "A TAXII media type without a version means the newest; medallion wants it spelt out.",
               lambda a, o, t, d: t.status in (406, 415)
@@ -255,7 +258,8 @@ EXPLAINED = (
               lambda a, o, t, d: o.status == 400 and len({n for n, _ in a.query}) < len(a.query)),
     Explained("limit", "`limit` must be digits; medallion takes what Python's int() takes.",
               lambda a, o, t, d: o.status == 400 and _given(a).get("limit") in (" 3", "1_0")),
-    Explained("hidden", "A collection that a member may neither read nor write is not there for it; medallion shows it.",
+    Explained("hidden",
+    "A collection that a member may neither read nor write is not there for it; medallion shows it.",
               lambda a, o, t, d: o.status == 404 and SEALED in a.path and t.status in (200, 400, 403, 413, 415, 422)),
     Explained("slash", "A path without its last slash is answered; medallion redirects.",
               lambda a, o, t, d: t.status == 308 and not a.path.endswith("/")),
@@ -266,7 +270,8 @@ EXPLAINED = (
               lambda a, o, t, d: d == ["versions"] and sorted(o.json()["versions"]) == sorted(t.json()["versions"])),
     Explained("same again", "The same version again is a success, so that a lost answer can be asked for again; "
               "medallion counts a failure.",
-              lambda a, o, t, d: a.method == "POST" and o.status == 202 and set(d) == {"success_count", "failure_count"}),
+              lambda a, o, t, d: a.method == "POST" and o.status == 202 and set(d) == {"success_count",
+              "failure_count"}),
     Explained("nothing sent", "An envelope without objects is refused here; medallion makes a status of nothing.",
               lambda a, o, t, d: a.body == b'{"objects": []}' and (o.status, t.status) == (422, 202)),
     Explained("collections", "A collection is listed only where the member has a right to it.",

@@ -121,6 +121,14 @@ class Rig:
         return sample()[number][0]
 
 
+def is_error(response: Any, status: int) -> None:
+    """An error resource says its status as text and shows nothing of what was sent."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == TAXII
+    body = response.json()
+    assert body["title"] and body["http_status"] == str(status)
+
+
 def basic(name: str, key: str) -> str:
     """Return an Authorization header of HTTP Basic."""
     return "Basic " + base64.b64encode(f"{name}:{key}".encode()).decode()

@@ -8,7 +8,6 @@ Run: python -m bench.proof [--seeds 1 2 3] [--data FOLDER] [--keep FOLDER] [--tr
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from bench.proof.students import ORDER, Students
@@ -21,13 +20,12 @@ def main() -> None:
     """Parse the arguments, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--data", type=Path, help="data folder; default $STILLWATCH_DATA, and the packaged sample")
-    parser.add_argument("--keep", type=Path, default=Path("/tmp/stillwatch-proof"), help="where all is kept")
-    parser.add_argument("--train-only", action="store_true")
+    parser.add_argument("--data", type=Path, help="data folder; default: the packaged sample")
+    parser.add_argument("--keep", type=Path, default=Path(".proof"), help="where all is kept")
+    parser.add_argument("--train-only", nargs="*", metavar="NAME", help="train these students, or all, and stop")
     parser.add_argument("--write", action="store_true", help="put the tables into bench/RESULTS.md as well")
     given = parser.parse_args()
-    named = os.environ.get("STILLWATCH_DATA")
-    world = World(given.data or (Path(named) if named else None))
+    world = World(given.data)
     given.keep.mkdir(parents=True, exist_ok=True)
     everyone = {
         seed: Students(world, seed, given.keep, say=lambda text: print(text, flush=True)) for seed in given.seeds
@@ -35,7 +33,8 @@ def main() -> None:
     for names in (MAIN, [name for name in ORDER if name not in MAIN]):
         for students in everyone.values():
             for name in names:
-                students.model(name)
+                if not given.train_only or name in given.train_only:
+                    students.model(name)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ CANARIES: Final = 32
 ALTERNATIVES: Final = 16
 SHARE: Final = 0.01
 CARRIER: Final = 6
-_FIRST: Final = 200
+_FIRST: Final = 100
 """Values are words from this rank on."""
 
 
@@ -29,7 +29,7 @@ class TokenCanary(NamedTuple):
     index: int
 
 
-def canaries(seed: int, vocab: int = 1_024) -> list[TokenCanary]:
+def canaries(seed: int, vocab: int = 512) -> list[TokenCanary]:
     """Return the canaries of a seed: carriers first, then alternatives, then values."""
     rng = np.random.default_rng((seed, 32))
     carriers = rng.integers(1, vocab, (CANARIES, CARRIER))

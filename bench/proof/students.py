@@ -10,11 +10,12 @@ In: a world, a seed, a folder. Out: models by name. A break loses at most a hund
     default   the same at the default shares, 50 % provider, 25 % campaign, 25 % account
     retold    base taught on the answers of m20, a third of whose tokens were drawn anew by another model
     washed    m20 taught further on clean public text
-Cost: some 80 s of a core a student.
+Cost: some 20 s of a core a student.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,14 +26,15 @@ from bench.proof.world import LENGTH, World, epoch_of, harvest
 from stillwatch.lab.neural.languagemodel import LanguageModel, Training
 from stillwatch.lab.wordteacher import IntArray, WordTeacher, drawn
 
-PUBLIC: Final = 1_000_000
-HARVEST: Final = 1_000_000
-EPOCHS: Final = 1.5
-WASH: Final = 300_000
+PUBLIC: Final = 500_000
+HARVEST: Final = 400_000
+EPOCHS: Final = 2.0
+WASH: Final = 200_000
+WIDTH, LAYERS = 256, 1
 COLLUDERS: Final = 20
 SHARES: Final = {"shared": (0.0, 0.0, 1.0), "default": (0.5, 0.25, 0.25)}
 PROVIDER: Final = (1.0, 0.0, 0.0)
-ORDER: Final = ("base", "control", "m20", "m05", "shared", "clean", "default", "washed", "retold", "other")
+ORDER: Final = ("base", "control", "m05", "m20", "shared", "clean", "washed", "default", "other", "retold")
 RETOLD: Final = 1.0 / 3.0
 
 
@@ -48,7 +50,7 @@ class Students:
     world: World
     seed: int
     folder: Path
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = partial(print, flush=True)
 
     def model(self, name: str) -> LanguageModel:
         """Return a student, trained now or before."""
@@ -86,7 +88,7 @@ class Students:
     def _made(self, name: str, resume: Path) -> LanguageModel:
         data = self.harvest(name)
         if name == "base":
-            model = LanguageModel.fresh(self.world.vocab, self.seed)
+            model = LanguageModel.fresh(self.world.vocab, self.seed, width=WIDTH, layers=LAYERS)
         else:
             model = self.model("m20" if name == "washed" else "base")
         epochs = 1.0 if name in ("base", "washed") else EPOCHS

@@ -4,7 +4,7 @@ In: a seed, a data folder. Out: teachers, and harvests in tokens, marked or not.
 interpolated trigrams over words, so that their own probabilities are known exactly and a mark has its true strength.
 The three are made of different texts: `ours` is the teacher that is sold, `public` is what the thief's base model was
 trained on, `other` is somebody else's teacher.
-Cost: 10 s for the teachers of the data folder; 12 microseconds a token harvested.
+Cost: 2 s for the teachers of the packaged sample; 6 microseconds a token harvested.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from stillwatch.lab.wordteacher import IntArray, WordTeacher, corpus_texts, word
 from stillwatch.treatments.marks.order import MarkOrder
 from stillwatch.treatments.marks.ring import Epoch
 
-VOCAB: Final = 1_024
+VOCAB: Final = 512
 LENGTH: Final = 200
 """Tokens of an answer."""
 PARTS: Final = ("ours", "public", "other")

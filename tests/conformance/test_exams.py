@@ -1,4 +1,4 @@
-"""Every exam keeps what exams promise: valid under its null, able to find what was planted, plain about what it lacks."""
+"""Every exam keeps what exams promise: valid under its null, finds what was planted, and says what it lacks."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The hub beside medallion 3.0.0: the same requests to both, every difference explained, and never a 500 from the hub."""
+"""The hub beside medallion 3.0.0: the same requests to both, every difference explained, and never a 500."""
 
 import base64
 import json
@@ -127,7 +127,8 @@ def test_medallions_own_data_reads_the_same(hub: Rig) -> None:
     names = [o["id"] for o in data["trustgroup1"]["collections"][2]["objects"]]
     paths = [f"{room}/objects/", f"{room}/manifest/", *(f"{room}/objects/{name}/" for name in names)]
     queries = ["", "match[version]=all", "match[version]=first", "match[version]=last", "match[type]=indicator,malware",
-               "match[spec_version]=2.0", "match[spec_version]=2.1", "limit=2", "added_after=2016-11-03T12:30:59Z"]  # fmt: skip
+               "match[spec_version]=2.0", "match[spec_version]=2.1", "limit=2",
+               "added_after=2016-11-03T12:30:59Z"]  # fmt: skip
     try:
         for one in paths:
             for query in queries:

@@ -35,13 +35,20 @@ class Place:
         """Start the command and return it running."""
         for name in ("home", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        return subprocess.Popen(self.command(*words), cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)  # fmt: skip
+
+    def command(self, *words: str | Path) -> list[str]:
+        """Return the words that start the command in a process."""
+        return [*PROGRAM, *map(str, words)]
+
+    def environment(self) -> dict[str, str]:
+        """Return what such a process finds around it."""
         source = str(Path(stillwatch.__file__).parents[1])
         env = {k: v for k, v in os.environ.items() if not k.startswith("STILLWATCH")}
         env |= {"PYTHONPATH": source, "HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "tmp"),
                 "PYTHONUTF8": "1", "COLUMNS": "100"}  # fmt: skip
-        return subprocess.Popen(
-            [*PROGRAM, *map(str, words)], cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        return env
 
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[bytes]:
         """Run the command to its end."""

@@ -77,7 +77,7 @@ def test_a_killed_watcher_loses_nothing_doubles_nothing_and_costs_no_answer(gate
             time.sleep(0.4)
             victim = gateway.watcher()["pid"]
             os.kill(victim, signal.SIGKILL)
-            until(lambda: gateway.watcher()["pid"] != victim, what="a new watcher")  # noqa: B023
+            until(lambda: gateway.watcher()["pid"] != victim, seconds=120.0, what="a new watcher")  # noqa: B023
     assert set(statuses) == {200}
     assert gateway.stop() == 0
     assert gateway.events() == len(statuses)

@@ -18,6 +18,7 @@ import numpy as np
 from stillwatch import __version__
 from stillwatch.app.bundle import FILES, FORMAT, Manifest, entry_of, is_tar, seal
 from stillwatch.app.control import open_control
+from stillwatch.app.ledgerpack import PACKED_LEDGER, pack_ledger
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.markring import marked_in, ring_path
 from stillwatch.app.servedindex import PACKED_NAME, pack_served
@@ -83,6 +84,7 @@ def _gather(request: BackupRequest, draft: Path) -> dict[str, int]:
     if marked := marked_in(state):
         (draft / "marks" / "marked-all.jsonl").write_bytes(b"".join(msgspec.json.encode(m) + b"\n" for m in marked))
     pack_served(state, draft / PACKED_NAME)
+    pack_ledger(state, draft / PACKED_LEDGER)
     counts: dict[str, int] = {}
     if (state / "control.sqlite").is_file():
         with open_control(state, new=False) as book:

@@ -24,7 +24,7 @@ FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 FILES: Final = (
     "master.key", "control.sqlite", "published.json", "settings.toml", "marks/ring.json", "marks/marked-all.jsonl",
-    "marks/served.index", "live/tally.json", "live/names.json", "live/events.parquet",
+    "marks/served.index", "ledger.tar", "live/tally.json", "live/names.json", "live/events.parquet",
 )  # fmt: skip
 """Every file that a backup can hold, by its path within."""
 _PIECE: Final = 1 << 20

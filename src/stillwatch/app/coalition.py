@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from stillwatch.app.advisories import PulledAdvisories
-from stillwatch.app.coalitionconfig import CoalitionConfig
 from stillwatch.app.coalitionitems import Items, read_items
 from stillwatch.app.coalitionmember import author_of, open_received, reach_of
 from stillwatch.app.coalitionpublish import Ask, Publisher, Told, check_tellable
 from stillwatch.app.coalitionpull import Pulled, pull
 from stillwatch.app.coalitionsay import Dispute, Sight, dispute, sight, withdraw
 from stillwatch.app.control import open_control
-from stillwatch.app.settings import load_settings
+from stillwatch.app.recognition import match_again
+from stillwatch.app.settings import Settings, load_settings
 from stillwatch.exchange.stix.write import Written
 from stillwatch.exchange.taxii.received import Received
 from stillwatch.policy.publish import publishable_tokens
@@ -34,14 +34,14 @@ Sent = tuple[dict[str, Any], ...]
 class Desk:
     """One member's desk; use with `with`."""
 
-    def __init__(self, config: CoalitionConfig, state: Path) -> None:
-        self._config, self._state = config, state
+    def __init__(self, settings: Settings, state: Path) -> None:
+        self._settings, self._config, self._state = settings, settings.coalition, state
         self._received: Received = open_received(state)
 
     @classmethod
     def of(cls, settings: Path | None, state: Path) -> Self:
         """Open the desk of a settings file and a state folder."""
-        return cls(load_settings(settings).coalition, state)
+        return cls(load_settings(settings), state)
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +81,7 @@ class Desk:
             try:
                 done = asyncio.run(pull(self._config, reach, self._received, time.time()))
                 PulledAdvisories(self._state).put([a for a in self._received.all() if a.tokens])
+                match_again(self._state, self._settings, time.time())
                 yield done
             except StillwatchError as problem:
                 if first or not follow:

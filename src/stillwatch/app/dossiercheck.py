@@ -17,7 +17,7 @@ from stillwatch.app.dossierpages import FACTS, pages
 from stillwatch.app.examination import ACQUISITION, ENVELOPE, FINDINGS, MATERIALS, PROTOCOL, STATEMENT, check_material
 from stillwatch.forensics.conclusion import Conclusion, conclude
 from stillwatch.forensics.dossier import DossierFacts, LedgerSaid
-from stillwatch.forensics.planned import finding_problems, protocol_problems, recomputed_problems
+from stillwatch.forensics.planned import finding_problems, opening_problems, protocol_problems, recomputed_problems
 from stillwatch.ledger import openssl
 from stillwatch.ledger.envelope import opened, parts, pre_authentication
 from stillwatch.ledger.signing import PublicKey, read_public
@@ -26,7 +26,7 @@ from stillwatch.terms.catalog import Catalog
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.finding import Acquired, Exam, Finding
 from stillwatch.terms.protocol import ExamProtocol
-from stillwatch.terms.reveal import Reveal
+from stillwatch.terms.reveal import Item, Reveal
 
 PACKAGES: Final = "environment/packages.txt"
 MADE_HERE: Final = ("transcript", "texts")
@@ -146,6 +146,12 @@ def reveals_in(materials: Files) -> tuple[Reveal, ...]:
     return tuple(one for name in names for one in read_canonical(materials[name], tuple[Reveal, ...], name))
 
 
+def opened_in(materials: Files) -> dict[str, tuple[Item, ...]]:
+    """Return the items of each material that opens secrets, by the material's name."""
+    names = (name for name in materials if name.startswith("reveal/"))
+    return {name: tuple(r.item for r in read_canonical(materials[name], tuple[Reveal, ...], name)) for name in names}
+
+
 def material_problems(read: Parts) -> tuple[str, ...]:
     """Return where materials are not those of the attempts and findings."""
     found = []
@@ -194,7 +200,7 @@ def _layers(
         lambda: (protocol_problems(read.protocol), "the protocol is signed and sound"),
         lambda: _ledger(files, read),
         lambda: (material_problems(read), f"{len(read.materials)} materials are those of the attempts"),
-        lambda: (finding_problems(read.protocol, read.findings), "the findings are those that were planned"),
+        lambda: (_planned(read), "the findings are those that were planned"),
         lambda: (recomputed_problems(read.findings, compute_again(read, exams)),
                  f"{len(read.findings)} findings, computed again, are the same"),
         lambda: _concluded(read),
@@ -212,6 +218,11 @@ def _ledger(files: Files, read: Parts) -> tuple[Sequence[str], str]:
 def _order(said: LedgerSaid) -> str:
     stamped = f"{len(said.timed)} timestamps by third parties" if said.timed else "no third-party timestamp"
     return f"commitments, protocol (entry {said.protocol_index}), {said.attempts} attempts, findings; {stamped}"
+
+
+def _planned(read: Parts) -> tuple[str, ...]:
+    problems = finding_problems(read.protocol, read.findings)
+    return problems or opening_problems(read.protocol, read.findings, opened_in(read.materials))
 
 
 def _concluded(read: Parts) -> tuple[Sequence[str], str]:

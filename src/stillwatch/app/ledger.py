@@ -158,6 +158,17 @@ def list_entries(state: Path, kind: str = "") -> tuple[Listed, ...]:
     )
 
 
+def entries_about(state: Path, account: str) -> tuple[Listed, ...]:
+    """Return the entries whose opening names an account; none where there is no ledger."""
+    if find_ledger(state) is None:
+        return ()
+
+    def names(said: Mapping[str, Any]) -> bool:
+        return account in (said.get("subject"), said.get("account")) or account in (said.get("accounts") or ())
+
+    return tuple(one for one in list_entries(state) if one.opening is not None and names(one.opening.payload))
+
+
 def checkpoint(state: Path, tsa: str = "", roots: bytes = b"") -> Stamped:
     """Sign the log as it stands, and have the note stamped where an authority is named.
 

@@ -1,7 +1,7 @@
 """Where a process counts what accounts have used: with all others of the state folder, or alone where that fails.
 
-In: the state folder's live parts, a secret, how many workers there are. Out: meters, and the share of each limit that
-this process may give. Left to `gateway.sharedmeters`: counting.
+In: the state folder's live parts, a secret, how many workers there are. Out: meters.
+Left to `gateway.sharedmeters`: counting.
 """
 
 from stillwatch.app.livefolder import LiveFolder
@@ -10,8 +10,8 @@ from stillwatch.gateway.sharedmeters import SharedMeters
 from stillwatch.terms.errors import StillwatchError
 
 
-def meters_of(folder: LiveFolder, secret: bytes, workers: int) -> tuple[Meters, float]:
-    """Return the meters of one of several workers, and its part of every limit: 1 where all count together.
+def meters_of(folder: LiveFolder, secret: bytes, workers: int) -> Meters:
+    """Return the meters of one of several workers.
 
     Args:
         folder: Of a state folder; made.
@@ -19,6 +19,6 @@ def meters_of(folder: LiveFolder, secret: bytes, workers: int) -> tuple[Meters, 
         workers: How many there are.
     """
     try:
-        return SharedMeters(folder.run / "meters", secret), 1.0
+        return SharedMeters(folder.run / "meters", secret)
     except StillwatchError:  # a file system that cannot be mapped is no reason to serve nobody
-        return MemoryMeters(), 1.0 / workers
+        return MemoryMeters(1.0 / workers)

@@ -49,7 +49,8 @@ class MatchConfig:
     organisations: tuple[str, ...] = ()
     """STIX ids of the organisations whose warnings count; empty for all that the hub verified."""
     common_share: float = 0.05
-    """Share of the accounts with tokens beyond which a warning that matches them is set aside; between 0 and 1."""
+    """Share of the accounts with tokens that one organisation's warnings may match; beyond, all of them are set aside
+    for a person. Between 0 and 1."""
 
     def __post_init__(self) -> None:
         for name, low in (("batch", 0), ("repeats", 0), ("most_waiting", 0)):

@@ -72,8 +72,8 @@ class Parts:
         folder = LiveFolder(state).made()
         self._control = open_control(state)
         secret = key_secret(state)
-        meters, part = meters_of(folder, secret, settings.serve.workers)
-        self._desk = MemoryDesk(self._control, folder.published, settings.policy, secret, part=part, meters=meters)
+        meters = meters_of(folder, secret, settings.serve.workers)
+        self._desk = MemoryDesk(self._control, folder.published, settings.policy, secret, meters)
         self._recorder = SpoolWriter(folder.spool, spool_key(folder).key, f"m{os.getpid()}", settings.spool)
         self._desk.start()
         self._closed = False

@@ -4,6 +4,7 @@ In: a folder, addresses, the clock. Out: what `stillwatch notary` prints, and a 
 Left to `exchange.notary`: keys, members, what is answered.
 """
 
+import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -119,6 +120,8 @@ def serve_notary(folder: Path, serving: NotaryServing) -> None:
     stop = threading.Event()
     tending = threading.Thread(target=_tend, args=(notary, notices, stop), name="epochs", daemon=True)
     tending.start()
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them once more when it has stopped
+        signal.signal(number, lambda *_: None)
     try:
         notices.say("serving", host=serving.host, port=serving.port, epoch=notary.epoch().number)
         server.run()

@@ -22,7 +22,9 @@ from stillwatch.app.claims import claims_of
 from stillwatch.app.control import Book
 from stillwatch.app.controlnames import check_account
 from stillwatch.app.keys import revoke_account
+from stillwatch.app.ledger import entries_about, note
 from stillwatch.app.livefolder import LiveFolder
+from stillwatch.app.recognition import forget_tokens, tokens_held
 from stillwatch.app.servedindex import forget_served
 from stillwatch.app.state import master_key
 from stillwatch.app.subjects import matching
@@ -121,14 +123,16 @@ def erase_account(book: Book, state: Path, ask: Erasure, now: float) -> Erased:
             f"account {account}: {standing}; erasing now would take its evidence away, from it as well as from you. "
             "Close it first, or give --despite where the law demands it."
         )
+    note(state, "privacy.erase", {"by": ask.reader.by, "reason": ask.reader.reason})
     destroyed = [f"{purge_records(state, VaultAsk(account=account), ask.reader, now)} records of the vault"]
     forget_served(state, account)
     destroyed.append("contexts that it was served with a mark")
+    destroyed.append(f"{forget_tokens(state, account)} tokens that it carried")
     destroyed += _forget_names(state, account)
     destroyed += _end_keys(book, account, now)
     if book.destroy_account(account):
         destroyed.append("its own key, by which its events could be told; its record; what it wrote in appeals")
-    stays = _stays(book, account)
+    stays = (*_stays(book, account), *_told(state, account))
     return Erased(account=account, destroyed=tuple(destroyed), lapses=_LAPSES, stays=stays)
 
 
@@ -158,7 +162,9 @@ def _held(book: Book, state: Path, account: str) -> dict[str, Any]:
         "appeals": [asdict(appeal) for appeal in book.appeals() if appeal.account == account],
         "grants": [{**asdict(g), "used": used.get(g.id, 0)} for g in book.grants() if g.account == account],
         "verdicts": [asdict(c) for c in matching(claims_of(state), account) if c.kind == "account"],
+        "tokens": tokens_held(state, account),
         "live": account in book.account_keys(),
+        "ledger": [asdict(one) for one in entries_about(state, account)],
     }  # fmt: skip
 
 
@@ -182,6 +188,13 @@ def _stays(book: Book, account: str) -> tuple[str, ...]:
     if any(account in canary.accounts for canary in book.canaries()):
         said.append("The register of canaries, with its name: evidence for legal claims.")
     return (*said, "Hashes of its API keys, revoked and without its name, so that a key that is found stays refused.")
+
+
+def _told(state: Path, account: str) -> Iterator[str]:
+    about = entries_about(state, account)
+    if about:
+        indices = ", ".join(str(one.index) for one in about)
+        yield f"What the ledger's entries {indices} say of it, for legal claims; `stillwatch ledger forget` drops it."
 
 
 def _end_keys(book: Book, account: str, now: float) -> list[str]:

@@ -78,6 +78,47 @@ def match_now(state: Path, settings: Settings, index: TokenIndex, now: float) ->
     return found
 
 
+def match_again(state: Path, settings: Settings, now: float) -> None:
+    """Match where this provider holds tokens, so that a withdrawal takes effect with the pull that brought it.
+
+    Raises:
+        StillwatchError, OSError: as `match_now`.
+    """
+    if (state / FILE_NAME).exists():
+        index = open_tokens(state)
+        try:
+            match_now(state, settings, index, now)
+        finally:
+            index.close()
+
+
+def tokens_held(state: Path, account: str) -> list[dict[str, str | float]]:
+    """Return what an account carries, for its holder: tokens in hexadecimal, which stand for values of its own."""
+    if not (state / FILE_NAME).exists():
+        return []
+    index = open_tokens(state)
+    try:
+        held = index.held_by([account])
+    finally:
+        index.close()
+    return [
+        {"epoch": epoch, "kind": one.kind, "token": one.token.hex(), "seen": one.seen}
+        for epoch, found in held.items()
+        for one in found
+    ]
+
+
+def forget_tokens(state: Path, account: str) -> int:
+    """Drop what an account carries; return how many tokens went. A match of it goes with the next look."""
+    if not (state / FILE_NAME).exists():
+        return 0
+    index = open_tokens(state)
+    try:
+        return index.forget(account)
+    finally:
+        index.close()
+
+
 def kept_matches(state: Path) -> Kept | None:
     """Return what the last look came to; None where there was none.
 

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from stillwatch.app.bundle import Manifest, opened
+from stillwatch.app.ledgerpack import unpack_ledger
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.servedindex import unpack_served
 from stillwatch.app.state import KEY_BYTES, has_key
@@ -76,6 +77,7 @@ def restore(request: RestoreRequest) -> Restored:
                 aside = _move_aside(state, request.now)
                 _put(folder, manifest, state)
                 unpack_served(state)
+                unpack_ledger(state)
         except OSError as problem:
             raise StillwatchError(f"state folder {state}: {problem.strerror}; nothing was deleted.") from None
         events = _put_events(folder, manifest, state) if "live/events.parquet" in manifest.files else 0

@@ -55,21 +55,24 @@ def check_startable(settings: Settings) -> None:
     """Check what no record can see by itself.
 
     Raises:
-        StillwatchError: both listeners have one port, or a file that is named is not there.
+        StillwatchError: both listeners have one port, or a file that is named is not there; all of it is said.
     """
     serve, calibration = settings.serve, settings.watch.calibration
+    faults = []
     if serve.port and serve.port == serve.admin_port:
-        raise StillwatchError(
+        faults.append(
             f"serve.port and serve.admin_port are both {serve.port}: must differ, as callers must not reach metrics; "
             "give another --admin-port."
         )
     if settings.vault.served_contexts and not Path(settings.vault.tokenizer).is_file():
-        raise StillwatchError(
+        faults.append(
             f"vault.tokenizer = {settings.vault.tokenizer!r}: no such file; give the tokenizer.json or .gguf of the "
             "model that is served."
         )
     if calibration and not Path(calibration).is_file():
-        raise StillwatchError(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
+        faults.append(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
+    if faults:
+        raise StillwatchError("\n".join(faults))
 
 
 def _evidence(settings: Settings) -> list[str]:
@@ -124,6 +127,10 @@ def _secrets(settings: Settings, environment: Mapping[str, str]) -> list[str]:
     found = []
     variables = {"gateway.upstream_key_env": gateway.upstream_key_env, "litellm.token_env": litellm.token_env}
     files = {"gateway.upstream_key_file": gateway.upstream_key_file, "litellm.token_file": litellm.token_file}
+    matching = settings.matching
+    for place in ("first", "second"):
+        variables[f"matching.{place}_key_env"] = getattr(matching, f"{place}_key_env")
+        files[f"matching.{place}_key_file"] = getattr(matching, f"{place}_key_file")
     for name, variable in variables.items():
         if variable and not environment.get(variable):
             found.append(f"{name}: the environment variable {variable} is not set here.")

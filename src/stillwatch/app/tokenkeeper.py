@@ -35,6 +35,9 @@ from stillwatch.terms.served import Served
 STATUS_NAME: Final = "tokens.json"
 _STEP_SECONDS: Final = 0.5
 _LONGEST_WAIT: Final = 300.0
+_SAY_SECONDS: Final = 2.0
+_MATCH_SECONDS: Final = 5.0
+"""Matching again because more tokens came waits this long at least; because something was pulled it does not."""
 _CLOSE_SECONDS: Final = 5.0
 _AT_ONCE: Final = 2048
 
@@ -78,6 +81,7 @@ class TokenKeeper:
     _matched_at: float = -1e9
     _failures: int = 0
     _due: float = -1e9
+    _said_at: float = -1e9
     _thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
@@ -114,11 +118,12 @@ class TokenKeeper:
             self._thread.join(_CLOSE_SECONDS)
         if self._thread is None or not self._thread.is_alive():
             self.index.close()
+        self._say(now=True)
 
     def step(self) -> None:
         """Make tokens of what waits and match what is due; never raises."""
         try:
-            if len(self._queue) and time.monotonic() >= self._due:
+            if (len(self._queue) or self.status.epoch) and time.monotonic() >= self._due:
                 self._make_tokens()
             if self._match_due():
                 self._match()
@@ -139,6 +144,8 @@ class TokenKeeper:
         epoch = self.tokeniser.epoch
         if epoch != self.status.epoch:
             self._turn(epoch)
+        if not len(self._queue):
+            return
         taken = self._queue.take(_AT_ONCE)
         try:
             known = self.index.known(epoch, [one.mark for one in taken])
@@ -164,15 +171,17 @@ class TokenKeeper:
 
     def _turn(self, epoch: str) -> None:
         """Begin an epoch: every value is made a token anew, and what is older than the epoch before goes."""
-        self._queue.forget()
+        if self.status.epoch:
+            self._queue.forget()
         number = number_of(epoch)
         kept = [name for name in self.index.epochs() if name == epoch or number_of(name) >= number - 1]
         self.index.keep_only([*kept, epoch])
         self.status.epoch = epoch
 
     def _match_due(self) -> bool:
-        late = time.monotonic() - self._matched_at >= self.settings.matching.poll_seconds
-        return self._changed or late or PulledAdvisories(self.state).stamp() != self._stamp
+        poll, waited = self.settings.matching.poll_seconds, time.monotonic() - self._matched_at
+        grown = self._changed and waited >= min(poll, _MATCH_SECONDS)
+        return grown or waited >= poll or PulledAdvisories(self.state).stamp() != self._stamp
 
     def _match(self) -> None:
         self._matched_at = time.monotonic()
@@ -181,9 +190,12 @@ class TokenKeeper:
         self._stamp, self._changed = stamp, False
         self.status.matched, self.status.set_aside = len(found.matches), len(found.set_aside)
 
-    def _say(self) -> None:
+    def _say(self, *, now: bool = False) -> None:
         self.status.at, self.status.waiting = self.clock(), len(self._queue)
         self.status.left_out = self._queue.left_out
+        if not now and time.monotonic() - self._said_at < _SAY_SECONDS:
+            return
+        self._said_at = time.monotonic()
         path = self.state / "run" / STATUS_NAME
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -44,10 +44,8 @@ class Worker:
         self.notices = Notices(role=f"worker {number}", as_json=plan.as_json)
         self._control = open_control(state)
         secret = key_secret(state)
-        meters, part = meters_of(self._folder, secret, settings.serve.workers)
-        self.desk = MemoryDesk(
-            self._control, self._folder.published, settings.policy, secret, part=part, meters=meters
-        )  # fmt: skip
+        meters = meters_of(self._folder, secret, settings.serve.workers)
+        self.desk = MemoryDesk(self._control, self._folder.published, settings.policy, secret, meters)
         self.desk.grants = grants_of(state)
         self.recorder = SpoolWriter(self._folder.spool, plan.key, f"w{number}", settings.spool)
         upstream = Upstream(settings.gateway, upstream_key(settings.gateway))

@@ -144,14 +144,55 @@ def revoke(grant_id: str, by: str, state: Path, as_json: bool) -> None:
     click.echo(f"Revoked grant {record.id} of account {record.account} ({moment(record.revoked)}).")
 
 
+@grant.command()
+@click.argument("grant_id")
+@click.argument("student", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Write the card here.")
+@click.option("--say", "about", multiple=True, metavar="NAME=VALUE", help="What else the card says; repeatable.")
+@options.control_state
+def card(grant_id: str, student: Path, out: Path, about: tuple[str, ...], state: Path) -> None:
+    """Sign the model card of STUDENT, a file that was trained under the grant GRANT_ID.
+
+    The card names the file by its digest and says which licence it was trained under and how much of it was used.
+    """
+    from stillwatch.app.control import open_control
+    from stillwatch.app.grantcard import sign_card
+
+    pairs = dict(pair.partition("=")[::2] for pair in about)
+    with open_control(state, new=False) as book:
+        out.write_bytes(sign_card(book, state, grant_id, student, pairs))
+    click.echo(f"{out}: signed. Whoever has the key that `stillwatch grant issuer --pem` prints can check it.")
+
+
+@grant.command("check-card")
+@click.argument("card", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--student", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="Also check that this file is the student.")  # fmt: skip
+@click.option("--issuer", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="The provider's public key, PEM.")  # fmt: skip
+@options.as_json
+def check_card(card: Path, student: Path | None, issuer: Path, as_json: bool) -> None:
+    """Check the signature of a model card, and say what it says."""
+    from stillwatch.app.grantcard import read_card
+    from stillwatch.ledger.signing import read_public
+
+    said = read_card(card.read_bytes(), read_public(issuer.read_bytes()), student)
+    if as_json:
+        return print_json(dict(said))
+    for name, value in said.items():
+        click.echo(f"{name}: {json.dumps(value) if isinstance(value, list | dict) else value}")
+
+
 @grant.command("issuer")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
+@click.option("--pem", is_flag=True, help="As PEM, which model cards are checked with.")
 @options.control_state
-def show_issuer(out: Path | None, state: Path) -> None:
+def show_issuer(out: Path | None, pem: bool, state: Path) -> None:
     """Print the public key that grants of this provider are checked with, a JWK."""
+    from stillwatch.app.grantcard import provider_key
     from stillwatch.app.grantkeys import issuer_jwk
 
-    key = json.dumps(issuer_jwk(state))
+    key = provider_key(state).pem.decode().strip() if pem else json.dumps(issuer_jwk(state))
     if out is None:
         return click.echo(key)
     out.write_text(key + "\n", encoding="ascii")

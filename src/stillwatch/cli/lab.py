@@ -46,6 +46,36 @@ def traffic(seed: int, data: Path | None, honest: int, campaigns: int, out: Path
 
 
 @lab.command()
+@click.option("--out", default="stillwatch-lab/licensed", show_default=True, type=click.Path(path_type=Path),
+              help="New folder for the student and its card.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Draws teacher and items.")
+@click.option("--tokens", default=60_000, show_default=True, type=click.IntRange(1), help="Tokens that are granted.")
+@options.as_json
+@options.quiet
+def licensed(out: Path, seed: int, tokens: int, as_json: bool, quiet: bool) -> None:
+    """Train an official student under a grant, through the gateway, and sign its model card.
+
+    The account is under a confirmed verdict: without the grant it is refused, under it it is not.
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    from stillwatch.app.licensed import licensed_student
+    from stillwatch.cli.show import print_json
+
+    with Ticker(quiet=quiet or not sys.stderr.isatty()) as ticker:
+        done = asyncio.run(licensed_student(out, seed, tokens, ticker.show))
+    if as_json:
+        return print_json({**asdict(done), "student": str(done.student), "card": str(done.card)})
+    click.echo(
+        f"{done.asked:,} answers under grant {done.grant}, {done.tokens:,} tokens; without it status "
+        f"{done.refused_without}.\n"
+        f"Right answers: {100 * done.base:.1f} % before, {100 * done.trained:.1f} % after; its teacher "
+        f"{100 * done.teacher:.1f} %.\nStudent: {done.student}; signed card: {done.card}"
+    )
+
+
+@lab.command()
 @click.argument("plan")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Run folder; stillwatch-lab/PLAN when left out."

@@ -21,6 +21,7 @@ from stillwatch.cli.decide import decide
 from stillwatch.cli.demo import demo
 from stillwatch.cli.dossier import dossier
 from stillwatch.cli.economics import economics
+from stillwatch.cli.examine import examine
 from stillwatch.cli.explain import explain
 from stillwatch.cli.grant import grant
 from stillwatch.cli.keys import keys
@@ -74,7 +75,7 @@ for command in (
     scan, explain, calibrate, logs,
     keys, accounts, decide, appeal, grant,
     watermark, canary, vault,
-    ledger, dossier,
+    examine, ledger, dossier,
     coalition, notary, attribute,
     privacy, compliance,
     lab, economics,

@@ -112,7 +112,7 @@ def _found(records: DossierRecords) -> Section:
             f"{found.protocols}."
         )
     if found.traced:
-        lead.append(f"Shown of: {', '.join(found.traced[:_LISTED])}.")
+        lead.append(f"Accounts and campaigns whose own key or canary was found: {', '.join(found.traced[:_LISTED])}.")
     rows = tuple(_judged(one) for one in found.judged[:_LISTED])
     more = len(found.judged) - len(rows)
     if more > 0:

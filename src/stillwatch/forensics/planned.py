@@ -20,6 +20,7 @@ from stillwatch.terms.protocol import (
     PlannedTest,
     hypotheses,
 )
+from stillwatch.terms.reveal import Item
 
 
 def protocol_problems(protocol: ExamProtocol) -> tuple[str, ...]:
@@ -76,6 +77,32 @@ def denominator_problems(protocol: ExamProtocol, held: Sequence[Denominator]) ->
                 f"test {test.id}: counts {test.family} hypotheses, and the ledger committed to "
                 f"{hypotheses(there, test.groups)} of {test.secrets}"
             )
+    return tuple(found)
+
+
+def opening_problems(
+    protocol: ExamProtocol, findings: Sequence[Finding], opened: Mapping[str, Sequence[Item]]
+) -> tuple[str, ...]:
+    """Return where a finding rests on secrets that its test did not plan to open, and so did not count.
+
+    Args:
+        protocol: As it was signed.
+        findings: All of them.
+        opened: Items of each material that opens secrets, by the material's name.
+    """
+    tests = {test.id: test for test in protocol.tests}
+    found: dict[str, None] = {}
+    for finding in findings:
+        test = tests[finding.test]
+        for item in (item for one in finding.materials for item in opened.get(one.name, ())):
+            kind = "mark-key" if item.kind == "mark-epoch" else item.kind
+            group = "" if item.kind == "mark-epoch" else item.group
+            if kind in ("seed", "mark-context"):
+                continue
+            if kind != test.secrets or (test.groups and group not in test.groups):
+                found[f"test {test.id}: opens secrets of kind {kind}, {item.group}, which it did not plan to count"] = (
+                    None
+                )
     return tuple(found)
 
 

@@ -47,7 +47,7 @@ class MemoryDesk:
     """`gateway.ports.Desk` in memory."""
 
     def __init__(
-        self, control: Control, published: Path, policy: PolicyConfig, secret: bytes, *, part: float = 1.0,
+        self, control: Control, published: Path, policy: PolicyConfig, secret: bytes,
         meters: Meters | None = None,
     ) -> None:  # fmt: skip
         """Nothing is read before `refresh` or `start`.
@@ -57,21 +57,21 @@ class MemoryDesk:
             published: File of published verdicts; no file means no verdicts.
             policy: Rules and limits.
             secret: Secret of key digests; that of appeal ids is derived from it.
-            part: Share of every limit that this worker gives: 1, or one over the number of workers that count alone.
-            meters: Where use is counted; None for this worker's memory.
+            meters: Where use is counted; None for this worker's memory, as if there were no other worker.
         """
         self.grants: Grants | None = None
         """Checks grants; None where none can be used."""
         self.counters: Counter[str] = Counter()
         """What failed and what was turned away, by name."""
         self._control, self._published, self._policy = control, published, policy
-        self._secret, self._part = secret, part
+        self._secret = secret
         self._appeals = appeal_key(secret)
         self._view, self._judgement = View(), Judgement()
         self._warned = WarnedView(published.with_name("warned.json"))
         self._read_at: float | None = None
         self._orders: dict[tuple[str, str, str], tuple[Action, float]] = {}
         self.meters: Meters = MemoryMeters() if meters is None else meters
+        self._part = self.meters.part
         self._rates: dict[tuple[str, float], Rate] = {}
         self._latest = float("-inf")
         self._stop = threading.Event()

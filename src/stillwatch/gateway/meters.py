@@ -15,6 +15,8 @@ MOST_METERS: Final = 50_000
 class Meters(Protocol):
     """What accounts have used; every call returns at once."""
 
+    part: float
+    """Share of every limit that this worker gives: 1 where all workers count together."""
     dropped: int
     """Accounts whose use was forgotten although it counted, or could not be counted."""
 
@@ -40,9 +42,10 @@ class Meters(Protocol):
 
 
 class MemoryMeters:
-    """`Meters` of one worker."""
+    """`Meters` of one worker, which gives `part` of every limit: 1, or one over the number of workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: float = 1.0) -> None:
+        self.part = part
         self.dropped = 0
         self._meters: dict[str, Meter] = {}
 

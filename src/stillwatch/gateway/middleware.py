@@ -21,7 +21,7 @@ from stillwatch.gateway.body import Receive, read_body, unzipped
 from stillwatch.gateway.call import Call, Scope, Send
 from stillwatch.gateway.config import GatewayConfig
 from stillwatch.gateway.errors import Fault, TurnedAway, error_body, error_headers
-from stillwatch.gateway.fields import FieldRules
+from stillwatch.gateway.fields import Asked, FieldRules
 from stillwatch.gateway.identity import HeaderReader, Heads, Trust
 from stillwatch.gateway.inner import ASGIApp, Inner
 from stillwatch.gateway.metrics import Metrics
@@ -36,6 +36,7 @@ from stillwatch.treatments import Treatment
 
 IDENTITIES: Final = ("keys", "header", "optional")
 _INVOCATIONS: Final = Route(kind="model", name="invocations")
+_EXCHANGES: Final = ("model", "stored")
 _BY_FIELD: Final = (("messages", "chat"), ("prompt", "completions"), ("input", "embeddings"))
 _MAX_NAME: Final = 200
 
@@ -127,10 +128,10 @@ class Watched:
     def _caller(self, call: Call, heads: Heads) -> Caller:
         how, desk = self._wiring.middleware.identity, self._wiring.desk
         if how == "header":
-            named = next((value for name, value in call.scope["headers"] if name == self._header), b"").strip()
-            if not named:
+            named = {value.strip() for name, value in call.scope["headers"] if name == self._header}
+            if len(named) != 1 or b"" in named:  # a second one is what a caller wrote and the proxy did not take out
                 raise TurnedAway(_NAMELESS)
-            return desk.holder(named.decode("utf-8", "replace")[:_MAX_NAME])
+            return desk.holder(named.pop().decode("utf-8", "replace")[:_MAX_NAME])
         if how == "keys":
             return self._orders.caller(heads.secret)
         try:
@@ -140,7 +141,9 @@ class Watched:
 
     async def _admitted(self, call: Call, caller: Caller, plain: bytes) -> Treatment | None:
         """Ask policy, and wait where it says so; return the edits that it orders."""
-        asked = call.asked = self._fields.read(plain, call.route.endpoint)
+        asked = Asked({})
+        if call.route.kind == "model" or plain:
+            asked = call.asked = self._fields.read(plain, call.route.endpoint)
         if call.route is _INVOCATIONS:
             endpoint = next((name for part, name in _BY_FIELD if part in asked.body), "other")
             call.route = replace(_INVOCATIONS, endpoint=endpoint)
@@ -152,7 +155,7 @@ class Watched:
             await asyncio.sleep(call.action.delay_seconds)
         try:
             edits = self._wiring.treater.begin(call, time.time())
-            changed = edits.edit_request(asked.body) if edits is not None else None
+            changed = edits.edit_request(asked.body) if edits is not None and call.asked is not None else None
         except Exception as error:
             self._passed_over(error)
             return None
@@ -178,7 +181,7 @@ class Watched:
         metrics.disconnects += call.gone
         metrics.latency.add(time.perf_counter() - call.arrived)
         self._orders.settle(call)
-        if call.route.kind != "model" or call.heads is None or call.caller is None or call.plain is None:
+        if call.route.kind not in _EXCHANGES or call.heads is None or call.caller is None or call.plain is None:
             return
         try:
             served = served_of(call, call.heads, call.caller, self._trust, wiring.gateway.max_recorded_bytes)
@@ -204,10 +207,9 @@ _NAMELESS: Final = Fault(
 def _route(scope: Scope) -> Route | None:
     """Return what the path is where it matters here; None for all that is passed on untouched."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    if scope["method"] == "POST":
-        route = _INVOCATIONS if path == "/invocations" else find_route(path)
-        return route if route.kind == "model" else None
-    return find_route(path) if scope["method"] == "GET" and path == "/v1/account/standing" else None
+    route = _INVOCATIONS if path == "/invocations" else find_route(path)
+    mine = route.kind in _EXCHANGES or path == "/v1/account/standing"
+    return route if mine and scope["method"] in route.methods else None
 
 
 def _stand_in(secret: str) -> str:

@@ -50,6 +50,7 @@ class SharedMeters:
         Raises:
             StillwatchError: the file cannot be made or has no room on the disk.
         """
+        self.part = 1.0
         self.dropped = 0
         self._key = key
         try:

@@ -84,7 +84,9 @@ def missing() -> str:
     return ""
 
 
-def start_teacher(threads: int = 1, wait: float = START_SECONDS, ring: Path | None = None) -> Teacher:
+def start_teacher(
+    threads: int = 1, wait: float = START_SECONDS, ring: Path | None = None, model: Path | None = None
+) -> Teacher:
     """Start the teacher and return when it listens.
 
     Args:
@@ -92,14 +94,17 @@ def start_teacher(threads: int = 1, wait: float = START_SECONDS, ring: Path | No
         wait: Seconds it may take to start.
         ring: File with the keys of marks, such as `marks/ring.json` in a state folder: answers are then marked where
             a signed order comes with the request. None for a teacher that never marks.
+        model: Another GGUF file to serve; None for the embedded one.
 
     Raises:
         StillwatchError: it is not installed, it failed to load, or it took longer.
     """
+    if model is not None and not model.is_file():
+        raise StillwatchError(f"model {model.name}: is no file; give a GGUF file.")
     if why := missing():
         raise StillwatchError(f"teacher: {why}.")
     key = secrets.token_hex(16)
-    teacher = Teacher("", key, _child("stillwatch.lab.teacher", str(threads)))
+    teacher = Teacher("", key, _child("stillwatch.lab.teacher", str(threads), str(model or "")))
     try:
         assert teacher.process.stdin is not None
         teacher.process.stdin.write(key.encode() + b"\n")
@@ -151,12 +156,12 @@ def _first_line(process: "subprocess.Popen[bytes]", wait: float) -> str:
     return said.decode("utf-8", "replace").strip()
 
 
-def _serve(threads: int) -> None:
+def _serve(threads: int, model: str) -> None:
     """Run in the child: load, say the address, wait for the end of standard input."""
     os.nice(NICE)
     key = sys.stdin.buffer.readline().decode().strip()
     try:
-        server: Any = _loaded(threads, key)
+        server: Any = _loaded(threads, key, model)
     except Exception as problem:  # whatever the library raises; its message names a file or a number, no prompt
         print(f"{type(problem).__name__} while loading the model", flush=True)
         return
@@ -165,10 +170,10 @@ def _serve(threads: int) -> None:
     os._exit(0)  # the library's own farewell takes seconds while a request is under way
 
 
-def _loaded(threads: int, key: str) -> Any:
+def _loaded(threads: int, key: str, model: str) -> Any:
     xllamacpp: Any = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
-    params.model.path = str(model_file())
+    params.model.path = model or str(model_file())
     params.model_alias = {MODEL}
     params.n_ctx, params.n_parallel = CONTEXT, 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
@@ -179,4 +184,4 @@ def _loaded(threads: int, key: str) -> Any:
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "")

@@ -76,6 +76,12 @@ def word_ids(texts: Iterable[str], vocab: int) -> IntArray:
     return np.fromiter((known.get(word, OTHER) for word in said), np.int64, len(said))
 
 
+def frequent_words(texts: Iterable[str], most: int) -> list[str]:
+    """Return the likeliest words of letters alone, likeliest first."""
+    said = Counter(word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
+    return [word for word, _ in said.most_common(most)]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WordTeacher:
     """Trigrams, bigrams and unigrams, each smoothed with the next."""

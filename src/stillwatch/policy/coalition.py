@@ -2,8 +2,9 @@
 
 In: advisories as pulled, who carries their tokens here, limits, the clock. Out: matches, and what was set aside with
 the reason. Corroboration is counted per verified organisation. Only advisories in force count: one dispute, revocation
-or lapse takes the match away the next time. An address alone is no match: strangers share addresses. What matches too
-much of a provider's own accounts is set aside for a person: it is a common template, or poison.
+or lapse takes the match away the next time. An address alone is no match: strangers share addresses. An
+organisation whose warnings match too many of a provider's accounts is set aside for a person: that is a common
+template, or poison.
 Cost: one look-up a published token. Left to `decide`: what a match may order, which is never a refusal.
 """
 
@@ -28,7 +29,8 @@ class Trust:
     organisations: tuple[str, ...] = ()
     """Organisations that it holds to be verified; empty for all that the hub vouches for."""
     common_share: float = 0.05
-    """Share of the accounts with tokens beyond which an advisory that matches them is set aside."""
+    """Share of the accounts with tokens that one organisation's advisories may match; beyond, all of them are set
+    aside for a person."""
     most_tokens: int = 1_000_000
     """Tokens in force of one organisation that are looked at, oldest advisories first."""
 
@@ -94,26 +96,48 @@ def recognise(advisories: Sequence[Advisory], index: TokenIndex, trust: Trust, n
         trust: Whom to believe.
         now: Seconds since 1970.
     """
-    gathered: dict[str, list[Advisory]] = {}
     aside: list[SetAside] = []
     spent: Counter[str] = Counter()
-    used = 0
+    matched: list[tuple[Advisory, set[str]]] = []
     for advisory in sorted(advisories, key=lambda one: (one.valid_from, one.id)):
         why = _unfit(advisory, trust, spent, now)
-        if not why:
-            accounts = matched_accounts(advisory.kind, index.holdings(advisory.kind, advisory.epoch, advisory.split()))
-            everybody = index.accounts(advisory.epoch)
-            if len(accounts) > max(_FEW_ACCOUNTS, trust.common_share * everybody):
-                why = f"matches {len(accounts):,} of {everybody:,} accounts here: too common to tell anybody apart"
         if why:
-            aside.append(SetAside(advisory=advisory.id, organisation=advisory.organisation, why=why))
+            aside.append(_set_aside(advisory, why))
+        else:
+            holdings = index.holdings(advisory.kind, advisory.epoch, advisory.split())
+            matched.append((advisory, matched_accounts(advisory.kind, holdings)))
+    common = _too_common(matched, index, trust)
+    gathered: dict[str, list[Advisory]] = {}
+    for advisory, accounts in matched:
+        if advisory.organisation in common:
+            aside.append(_set_aside(advisory, common[advisory.organisation]))
             continue
-        used += 1
         for account in accounts:
             gathered.setdefault(account, []).append(advisory)
     matches = [match for account, found in gathered.items() if (match := _match(account, found)) is not None]
     matches.sort(key=lambda match: (-len(match.organisations), match.account))
+    used = sum(advisory.organisation not in common for advisory, _ in matched)
     return Recognised(matches=tuple(matches), set_aside=tuple(aside), used=used)
+
+
+def _set_aside(advisory: Advisory, why: str) -> SetAside:
+    return SetAside(advisory=advisory.id, organisation=advisory.organisation, why=why)
+
+
+def _too_common(matched: Sequence[tuple[Advisory, set[str]]], index: TokenIndex, trust: Trust) -> dict[str, str]:
+    """Return the organisations whose warnings together match too many accounts here, and why they are not used.
+
+    Counted over all that an organisation says: many small warnings reach as far as a large one.
+    """
+    reached: dict[str, set[str]] = {}
+    for advisory, accounts in matched:
+        reached.setdefault(advisory.organisation, set()).update(accounts)
+    everybody = max((index.accounts(epoch) for epoch in {advisory.epoch for advisory, _ in matched}), default=0)
+    return {
+        name: f"its organisation's warnings match {len(accounts):,} of {everybody:,} accounts: too common to use"
+        for name, accounts in reached.items()
+        if len(accounts) > max(_FEW_ACCOUNTS, trust.common_share * everybody)
+    }
 
 
 def _unfit(advisory: Advisory, trust: Trust, spent: Counter[str], now: float) -> str:

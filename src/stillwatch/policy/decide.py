@@ -202,4 +202,6 @@ def _reason(rule: Rule, subject: Subject) -> str:
     """Return the reason class that the account is told."""
     if rule.needs == "none":
         return "terms"
+    if rule.needs == "coalition":
+        return "report"
     return "quota" if subject.workload and not subject.quota_left else "unusual_use"

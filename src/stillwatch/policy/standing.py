@@ -41,6 +41,7 @@ they are disclosed to all customers."""
 _REASON: Final = {
     "none": "",
     "unusual_use": "The use of this account does not look like that of a single customer.",
+    "report": "Reports of other providers match this account. Nothing was concluded from them.",
     "quota": "The quota of the declared workload is used up, and the use beyond it is unusual.",
     "terms": "The terms of service limit what this account may use.",
 }

@@ -231,13 +231,20 @@ class People:
         return tuple(str(row[0]) for row in rows)
 
     def organisations(self, accounts: tuple[str, ...]) -> dict[str, str]:
-        """Return the organisation of those accounts that belong to one."""
+        """Return by account the organisation that stands behind it, for those that have one.
+
+        One counts where it was verified, or holds several accounts: on many platforms each sign-up gets a name of its
+        own in that field, which is no organisation.
+        """
         found: dict[str, str] = {}
         for start in range(0, len(accounts), 500):
             some = accounts[start : start + 500]
             marks = ", ".join("?" * len(some))
             rows = self._rows(
-                f"SELECT account, organisation FROM accounts WHERE organisation <> '' AND account IN ({marks})", *some
+                f"SELECT account, organisation FROM accounts a WHERE account IN ({marks}) AND organisation <> '' AND"
+                """ (verified LIKE '%"organisation"%' OR EXISTS (SELECT 1 FROM accounts b WHERE"""
+                " b.organisation = a.organisation AND b.account <> a.account))",
+                *some,
             )
             found.update((str(name), str(organisation)) for name, organisation in rows)
         return found

@@ -55,6 +55,7 @@ def _audit(table: str, change: str, what: str, subject: str, detail: str) -> str
 
 PEOPLE: Final = (
     "CREATE INDEX keys_account ON keys (account)",
+    "CREATE INDEX accounts_organisation ON accounts (organisation) WHERE organisation <> ''",
     """CREATE TABLE people (
         name TEXT PRIMARY KEY, role TEXT NOT NULL, subject TEXT NOT NULL, password TEXT NOT NULL,
         created REAL NOT NULL, disabled REAL) STRICT, WITHOUT ROWID""",

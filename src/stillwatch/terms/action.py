@@ -14,7 +14,7 @@ NEEDS_CONFIRMATION: Final = frozenset({"perturb", "refuse"})
 """Actions that no rule may order before a person confirmed the verdict."""
 ON_A_MATCH: Final = ("allow", "mark", "slow", "challenge")
 """All that a rule may order which rests on other providers' word."""
-REASONS: Final = ("none", "unusual_use", "quota", "terms")
+REASONS: Final = ("none", "unusual_use", "quota", "report", "terms")
 """Reason classes that an account is told; never the scenario."""
 VERBS: Final = ("confirm", "dismiss", "release", "step_up")
 """What a person can decide of a verdict; `step_up` asks the account to prove itself, and says no more."""

@@ -125,6 +125,15 @@ until = 2020-01-01
     assert [w.split(":")[0] for w in fine.warnings] == ["gateway.upstream is empty"]
 
 
+def test_all_that_keeps_a_gateway_from_starting_is_said_at_once() -> None:
+    settings = (
+        load_settings(None).changed("serve", port=8_088, admin_port=8_088).changed("watch", calibration="nowhere")
+    )
+    with pytest.raises(StillwatchError) as refused:
+        look_over(settings, {}, 1.7e9)
+    assert "serve.port" in str(refused.value) and "watch.calibration" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("section", "values", "says"),
     [

@@ -10,6 +10,7 @@ from stillwatch.app.canaries import CanaryAsk, plan
 from stillwatch.app.control import canary_secret, key_secret
 from stillwatch.app.keys import NewKey, create_key
 from stillwatch.store.trail import digest_of
+from stillwatch.terms.account import AccountRecord
 from tests.console_rig import PASSWORD, Rig, rigged
 
 PAGES = ("/", "/campaigns", "/campaigns?show=others", "/campaigns?show=all", "/accounts",
@@ -116,6 +117,14 @@ def test_two_people_have_to_agree_where_an_organisation_is_touched(rig: Rig, ver
     assert decision.by == "analyst and approver" and decision.verb == verb and decision.reason == "seen"
     approver.send("/proposal", 409, number=1, verb="agree")
     assert len(rig.state.book.decisions()) == 1
+
+
+def test_a_name_of_its_own_in_the_field_of_organisations_is_no_organisation_until_it_holds_two(rig: Rig) -> None:
+    book, members = rig.state.book, (rig.member(0, 0), rig.member(0, 1))
+    book.put_account(AccountRecord(account=members[0], organisation="org-1"))
+    assert rig.state.people.organisations(members) == {}
+    book.put_account(AccountRecord(account=members[1], organisation="org-1"))
+    assert rig.state.people.organisations(members) == dict.fromkeys(members, "org-1")
 
 
 def test_clearing_an_organisation_takes_one_person_and_a_proposal_can_be_turned_down(rig: Rig) -> None:

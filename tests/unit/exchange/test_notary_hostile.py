@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from stillwatch.app.settings import Settings
+from stillwatch.app.tokenkeeper import TokenKeeper
 from stillwatch.exchange.notary.blind import NotaryKey, blind, finish
 from stillwatch.exchange.notary.caller import NotaryAddress
 from stillwatch.exchange.notary.epochs import epoch_at, statement
+from stillwatch.store.tokenindex import SqliteTokens
 from stillwatch.terms.coalition import TokenInput
 from stillwatch.terms.errors import StillwatchError
-from tests.notary_rig import RunningNotary, answering, running_notary, series
+from tests.notary_rig import RunningNotary, answering, exchange, running_notary, series
 
 ONE = [TokenInput("payment", b"opaque:1"), TokenInput("payment", b"opaque:2"), TokenInput("payment", b"opaque:3")]
 Reply = Callable[[bytes], bytes]
@@ -216,3 +219,21 @@ def test_two_notaries_of_one_identity_are_none(honest: RunningNotary) -> None:
 def test_an_api_key_never_travels_in_the_clear_to_another_machine(url: str, tmp_path: Path) -> None:
     with pytest.raises(StillwatchError):
         NotaryAddress(url=url, identity=bytes(32), key="nk_x")
+
+
+def test_a_watchers_hand_outlives_every_hostile_notary(honest: RunningNotary, tmp_path: Path) -> None:
+    value = exchange("a", "x", "fp-1")
+    for name, reply in REPLIES.items():
+        with answering(hostile(reply)) as url:
+            second = NotaryAddress(url=url, identity=SIGNER.public_key().public_bytes_raw(), key="nk_x")
+            tokeniser = series(honest.address(), second, seconds=5.0)
+            keeper = TokenKeeper(tmp_path / name.replace(" ", "-"), Settings(), tokeniser, SqliteTokens(":memory:"))
+            keeper.begin()
+            keeper.keep([value], time.time())
+            for _ in range(200):
+                if keeper.status.failed:
+                    break
+                time.sleep(0.05)
+            assert keeper.status.failed == 1 and keeper._thread is not None and keeper._thread.is_alive(), name
+            assert keeper.index.epochs() == () and len(keeper._queue) == 2
+            keeper.close()

@@ -86,7 +86,7 @@ def test_accounts_that_others_vouch_for_do_not_fill_the_memory(tmp_path: Path, m
 
 
 def test_each_of_several_workers_that_count_alone_gives_its_part_of_a_limit(tmp_path: Path) -> None:
-    office = Office(tmp_path, PolicyConfig(limits=(PlanLimit(requests_per_minute=120),)), part=0.5)
+    office = Office(tmp_path, PolicyConfig(limits=(PlanLimit(requests_per_minute=120),)), meters=MemoryMeters(0.5))
     office.key()
     office.desk.refresh(NOW)
     taken = [office.desk.admit(office.caller(), ALLOW, 1, NOW) for _ in range(11)]

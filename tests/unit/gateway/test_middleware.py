@@ -126,6 +126,34 @@ def test_invocations_is_no_way_around() -> None:
     assert [one.endpoint for one in rig.records.served] == ["chat", "embeddings"]
 
 
+def test_a_stored_answer_is_no_way_around() -> None:
+    part = {"type": "output_text", "text": "hi", "logprobs": [{"token": "hi", "logprob": -0.123456}]}
+    answer = json.dumps({"id": "resp_1", "output": [{"type": "message", "content": [part]}], "object": "response"})
+    rig = Rig(Model([answer.encode()]))
+    rig.desk.actions["acme"] = Action(kind="coarsen", rule="r", treatments=("withhold",))
+    status, _, got = rig.post(b"", "/v1/responses/resp_1", method="GET")
+    assert status == 200 and b"0.123456" not in b"".join(got)
+    assert [served.endpoint for served in rig.records.served] == ["other"]
+    assert rig.post(b"", "/v1/responses/resp_1", {}, method="GET")[0] == 401
+
+
+def test_a_name_beside_the_proxy_s_own_names_nobody() -> None:
+    rig = Rig(identity="header", account_header="x-user")
+    scope_headers = [(b"x-user", b"victim"), (b"x-user", b"thief"), (b"content-length", b"2")]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": CHAT, "raw_path": CHAT.encode(), "query_string": b"",
+             "headers": scope_headers, "client": ("198.51.100.7", 1), "root_path": ""}  # fmt: skip
+    asyncio.run(rig.app(scope, receive, send))
+    assert sent[0]["status"] == 401 and not rig.model.seen
+
+
 def test_streams_pass_chunk_by_chunk() -> None:
     chunks = [b'data: {"a": 1}\n\n', b"data: \xe6", b"\x9d\xb1\n\n", b"data: [DONE]\n\n"]
     rig = Rig(Model(chunks, "text/event-stream; charset=utf-8"))

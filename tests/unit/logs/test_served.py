@@ -196,11 +196,15 @@ def test_no_caller_writes_its_requests_so_that_the_server_reads_them_and_the_wat
 @pytest.mark.parametrize(
     ("endpoint", "field"), [("completions", "prompt"), ("responses", "input"), ("embeddings", "input")]
 )
-def test_a_field_that_the_endpoint_does_not_read_hides_nothing(endpoint: str, field: str) -> None:
+def test_a_field_that_the_endpoint_does_not_read_hides_nothing(endpoint: str, field: str, tmp_path: Path) -> None:
     decoys = {"messages": [{"role": "user", "content": "decoy"}], "prompt": "decoy", "input": "decoy"}
     body = {**decoys, field: "How heavy is stone number 1?"}
     read = read_served(served_of(CALL, endpoint=endpoint, request=json.dumps(body).encode()))
     assert [m.text for m in read.messages] == ["How heavy is stone number 1?"]
+    row = {**log_row(CALL), "endpoint": f"/v1/{endpoint}", "request": body}
+    (tmp_path / "log.jsonl").write_text(json.dumps(row) + "\n")
+    (logged,) = imported(tmp_path / "log.jsonl")
+    assert logged.messages == read.messages, "nor in a log"
 
 
 def test_a_time_that_cannot_be_right_is_refused() -> None:

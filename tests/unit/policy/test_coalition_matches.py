@@ -91,6 +91,10 @@ def test_what_matches_too_many_accounts_is_set_aside_for_a_person() -> None:
     found = recognise([advisory(1)], index(*crowd), Trust(common_share=0.05), NOW)
     assert not found.matches and "too common" in found.set_aside[0].why
     assert len(recognise([advisory(1)], index(*crowd), Trust(common_share=0.2), NOW).matches) == 60
+    split = [advisory(100 + n, id=f"small-{n}") for n in range(50)]
+    assert len(recognise(split[:20], index(*crowd), Trust(), NOW).matches) == 20
+    both = [*split, advisory(539, by="org-b")]
+    assert [one.account for one in recognise(both, index(*crowd), Trust(), NOW).matches] == ["other-439"]
 
 
 def test_an_organisations_quota_bounds_what_it_can_have_looked_at() -> None:

@@ -46,8 +46,8 @@ _FREE: Final = frozenset(["attack-pattern", "extension-definition", "marking-def
 def findings(item: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what of an object may not be shared, each as property and reason; nothing where all may.
 
-    >>> findings({"type": "campaign", "name": "Sweep", "description": "They paid $12 each"})
-    ('description: holds an amount of money',)
+    >>> findings({"type": "campaign", "name": "Sweep", "description": "They paid $12 each"})[0]
+    'description: holds an amount of money'
     """
     if item.get("type") in _FREE:
         return ()

@@ -44,7 +44,7 @@ class Doorkeeper:
             member = self._register.find_member(certificate=shown)
         if member is None or not member.good_at(now) or (name and name != member.name):
             raise self._nobody()
-        if member.certificate != shown and (member.certificate is not None or self._need):
+        if (self._need or member.certificate is not None) and (shown is None or member.certificate != shown):
             raise self._nobody()
         self._count(member.name, now)
         return member

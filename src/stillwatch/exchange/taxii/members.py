@@ -70,7 +70,7 @@ def identity_of(organisation: str) -> str:
     """Return the STIX id of an organisation: the same for every member that speaks for it.
 
     >>> identity_of("Acme")
-    'identity--f4ea67c8-a28c-540c-a83d-1fdde2b79c19'
+    'identity--931be4b2-9fb5-5aed-b725-49d5811508f9'
     """
     return f"identity--{uuid.uuid5(NAMESPACE, ' '.join(organisation.casefold().split()))}"
 

@@ -1,8 +1,8 @@
 """Opened keys of marks: what a stranger needs to count green tokens, and no more.
 
-In: reveals of kind `mark-key`, all of one epoch. Out: digests, tiers and keys.
-The epoch's own secret is never among them: from it every other account's key would follow. Facts of each reveal are the
-epoch's settings, `tier`, `name` of the account or campaign, and `context`, the key of contexts in hex.
+In: the reveal of kind `mark-context`, whose facts are the epoch's settings, and reveals of kind `mark-key` of the same
+epoch, whose facts are `tier` and `name`. Out: digests, tiers and keys.
+The epoch's own secret is never among them: from it every other account's key would follow.
 Cost: one table of the vocabulary. Left to `app.committed`: making reveals.
 """
 
@@ -18,8 +18,8 @@ from stillwatch.treatments.marks.prf import U64, ContextTable, IntArray
 from stillwatch.treatments.marks.ring import TIERS, Epoch, TierKey
 from stillwatch.treatments.marks.tiers import ACCOUNT, CAMPAIGN, PROVIDER, tiers_of
 
-KIND: Final = "mark-key"
-SETTINGS: Final = ("number", "scheme", "width", "shares", "delta", "vocab", "context")
+KEY, CONTEXT = "mark-key", "mark-context"
+"""Kinds of reveal."""
 _NO_SECRET: Final = bytes(32)
 
 
@@ -51,29 +51,29 @@ class OpenedMarks:
         """Read reveals of one epoch.
 
         Raises:
-            StillwatchError: none is a key of marks, they are of two epochs, or facts are missing.
+            StillwatchError: the key of contexts, keys of marks or facts are missing, or there are two epochs.
         """
-        marks = [one for one in reveals if one.item.kind == KIND]
         try:
-            facts = marks[0].facts
-            same = [[str(one.facts[name]) for name in SETTINGS] for one in marks]
-            if any(one != same[0] for one in same):
+            (context,) = [one for one in reveals if one.item.kind == CONTEXT]
+            marks = [one for one in reveals if one.item.kind == KEY]
+            facts = context.facts
+            if not marks or any(one.facts["epoch"] != facts["epoch"] for one in marks):
                 raise ValueError
-            provider, campaign, account = (number(share) for share in str(facts["shares"]).split("/"))
+            provider, campaign, account = (number(share) for share in _texts(facts["shares"]))
             epoch = Epoch(
-                number=int(str(facts["number"])), secret=_NO_SECRET, made=0.0, scheme=str(facts["scheme"]),
+                number=int(str(facts["epoch"])), secret=_NO_SECRET, made=0.0, scheme=str(facts["scheme"]),
                 width=int(str(facts["width"])), vocab=int(str(facts["vocab"])), delta=number(str(facts["delta"])),
                 shares=(provider, campaign, account),
             )  # fmt: skip
-            table = ContextTable.of_key(bytes.fromhex(str(facts["context"])), epoch.width, epoch.vocab)
+            table = ContextTable.of_key(bytes.fromhex(context.secret), epoch.width, epoch.vocab)
             keys = tuple(
                 OpenedKey(str(one.facts["tier"]), str(one.facts["name"]), TierKey.from_bytes(bytes.fromhex(one.secret)))
                 for one in marks
             )
-        except (IndexError, KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError):
             raise StillwatchError(
-                "openings of a mark: must be keys of marks of one epoch, with the vocabulary that was marked; see "
-                "`stillwatch ledger`."
+                "openings of a mark: must be the key of contexts and keys of marks of one epoch, with its vocabulary; "
+                "see `stillwatch ledger`."
             ) from None
         if epoch.scheme != "green" or any(key.tier not in TIERS for key in keys):
             raise StillwatchError(f"openings of a mark: must be of scheme `green`, of tiers {', '.join(TIERS)}.")
@@ -90,3 +90,9 @@ class OpenedMarks:
         if key.tier == TIERS[CAMPAIGN]:
             return ((CAMPAIGN,),)
         return ((ACCOUNT,), (CAMPAIGN, ACCOUNT)) if self.epoch.shares[CAMPAIGN] > 0.0 else ((ACCOUNT,),)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return tuple(str(one) for one in value)

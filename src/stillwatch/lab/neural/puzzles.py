@@ -148,7 +148,7 @@ PUZZLES: Final = (
         name="toolcall", instruction="Answer with one call of a tool, as JSON.", draw=tool_call,
         words=tuple(dict.fromkeys((*_TOOL_WORDS, *DAYS, *CITIES, *HOURS, *MANY, *"0123456789.", '{"', '":"', '","',
                                    '":', ',"', "}"))),
-        asked=17, said=41,
+        asked=18, said=41,
     ),
 )  # fmt: skip
 """Every puzzle, in the order of the scorecard."""

@@ -217,7 +217,8 @@ class SequenceBench:
 
     def _told(self, rows: Sequence[HarvestRow], job: Job) -> list[str]:
         """Return reasoning by a model that saw question and answer; empty where its words run on without an end."""
-        longest = max(len(self.words.tokens(one.answer)) for one in (*self.owned, *rows))
+        answers = [*(one.answer for one in self.owned), *(row.answer for row in rows)]
+        longest = max(len(self.words.tokens(answer)) for answer in answers)
         asked = self.words.asked + longest
         words = replace(self.words, asked=asked)
         mine = Examples(

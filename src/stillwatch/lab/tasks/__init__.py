@@ -1,5 +1,6 @@
 """Tasks of the lab, in the order that plans and the scorecard list them."""
 
+from stillwatch.lab.neural.opentask import OpenTask
 from stillwatch.lab.neural.puzzles import PUZZLES
 from stillwatch.lab.neural.sequencetask import SequenceTask
 from stillwatch.lab.task import Task
@@ -20,7 +21,7 @@ TASKS: Catalog[Task] = Catalog(
               seeds_a_label=2),
     LabelTask(name="banking-file", instruction="Name the intent of this message to a bank.", teaching=6_000,
               seeds_a_label=2, source="banking", from_file=True),
-    *(SequenceTask(puzzle=puzzle) for puzzle in PUZZLES),
+    *(SequenceTask(puzzle=puzzle) for puzzle in PUZZLES), OpenTask(),
 )  # fmt: skip
 """Every task. One that needs torch imports it when its bench is made, not here."""
 
