@@ -91,7 +91,7 @@ def test_sums_are_those_of_single_pairs_whatever_the_order(seed: int, n: int) ->
 
 
 def test_random_keys_score_as_chance_does_whatever_the_reference() -> None:
-    """A reference that knows nothing, a wrong one and a good one: the deviation is 1 for each, the text a raving one."""
+    """A reference that knows nothing, a wrong one and a good one, on a raving text: the deviation is 1 for each."""
     rng = np.random.default_rng(8)
     said = np.minimum(rng.zipf(1.4, 4_000), 99)
     seen = PairCounts.of(pack((said[:-1],), said[1:], 100))
