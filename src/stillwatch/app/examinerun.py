@@ -110,7 +110,6 @@ def _served(ask_: RunAsk, found: Examination) -> None:
 
 def _derive(ask_: RunAsk, found: Examination, plan: Plan) -> None:
     """Make the materials that come of transcripts and of a reference; those that are there stay."""
-    tokenise = _tokeniser(plan)
     for test in found.protocol.tests:
         rows = _rows(ask_, plan, test)
         if not rows:
@@ -119,7 +118,7 @@ def _derive(ask_: RunAsk, found: Examination, plan: Plan) -> None:
             name = str(test.parameters.get(need.parameter, ""))
             if not name or (ask_.folder / MATERIALS / name).exists():
                 continue
-            raw = _made(need.parameter, test, rows, plan, tokenise, ask_.folder)
+            raw = _made(need.parameter, test, rows, plan, ask_.folder)
             if raw is None:
                 continue
             if need.role == "transcript":
@@ -131,11 +130,11 @@ def _derive(ask_: RunAsk, found: Examination, plan: Plan) -> None:
 
 
 def _made(
-    parameter: str, test: PlannedTest, rows: list[Row], plan: Plan, tokenise: Tokenise | None, folder: Path
+    parameter: str, test: PlannedTest, rows: list[Row], plan: Plan, folder: Path
 ) -> bytes | None:  # fmt: skip
     """Return a material by the parameter that names it; None where it cannot be made."""
     if parameter == "tokens":
-        return tokens_of(rows, tokenise)
+        return tokens_of(rows, _tokeniser(plan))
     if parameter == "answers":
         return answers_of(rows)
     if plan.reference is None:
