@@ -4,7 +4,7 @@ In: a puzzle and a seed. Out: a `SequenceBench`. Teacher, base and students are 
 what they were shown. The base learned from a few worked examples that the thief wrote itself: it knows the form of
 reasoning and answers. Students go on from it, or start from nothing.
 A student learns reasoning where the harvest has it, probabilities of answers where it has those, else bare answers.
-Cost on one core: 40 s to train a teacher, once a seed, 8 s a base, 20 s a student of reasoning, 6 s one of bare answers.
+Cost on one core: 40 s a teacher, once a seed, 8 s a base, 20 s a student of reasoning, 6 s one of bare answers.
 Left to `sequenceteacher`: the wire. Needs the extra `lab` when a bench is made.
 """
 
