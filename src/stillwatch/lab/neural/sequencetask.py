@@ -35,8 +35,8 @@ OWNED: Final = 48
 """Worked examples that the thief wrote itself: its base learned from them."""
 SEED_COUNT: Final = 2.0
 """How much each of these weighs beside a harvested row."""
-POOL, TEST, HONEST, FORBIDDEN = 4_000, 500, 200, 100
-PROVING: Final = (0.0, 1.0, 1.0)
+POOL, TEST, HONEST, FORBIDDEN = 2_000, 400, 100, 50
+PROVING: Final = (0.0, 1.0)
 """Temperatures at which a thief draws reasoning to see whether it ends in the teacher's answer."""
 _HARD: Final = 1e-3
 """Probability that alternatives which are not told of share."""
