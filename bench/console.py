@@ -48,7 +48,8 @@ def evidence(rng: random.Random, nats: float, n: int) -> tuple[Evidence, ...]:
     """Return four honest explanations."""
     return tuple(
         Evidence(scenario=name, null=f"Members are explained by {name.replace('_', ' ')}.",
-                 log_e=nats + rng.random() * 9, n=n, unit="account", detail={"expected": 2.1, "seen": n, "controls": 2_000},
+                 log_e=nats + rng.random() * 9, n=n, unit="account",
+                 detail={"expected": 2.1, "seen": n, "controls": 2_000},
                  clears="A later span in which they differ.")
         for name in ("chance", "one_task", "own_work", "strangers")
     )  # fmt: skip
@@ -66,7 +67,8 @@ def report_of(seed: int, accounts: int, campaigns: int) -> Report:
         weighed = evidence(rng, nats, n)
         found.append(Campaign(
             id=name, accounts=tuple(members), account_log_e=tuple(3.0 for _ in members),
-            families=("content", "payment"), log_e=nats, evidence=weighed, accused=True, requests=18 * n, first_seen=now - 9 * DAY, last_seen=now - DAY,
+            families=("content", "payment"), log_e=nats, evidence=weighed, accused=True, requests=18 * n,
+            first_seen=now - 9 * DAY, last_seen=now - DAY,
             tokens_in=9_000 * n, tokens_out=20_000 * n, harvest=17 * n,
         ))  # fmt: skip
         verdicts += [
