@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webdriver import WebDriver
 
 from tests.browser import browsing, needs_axe, needs_browser, serious, severe, sign_in, text_of, until
 from tests.console_rig import PASSWORD, Rig, rigged
@@ -36,8 +37,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, str]
 
 
 def paths(rig: Rig) -> list[str]:
-    return ["/", "/campaigns?show=all", f"/campaign?id={rig.campaign().id}", "/accounts", f"/account?name={rig.member(2)}",
-            "/queue", "/decisions", "/appeals", "/policy", "/keys", "/dossiers", "/scorecards", "/trail", "/people"]  # fmt: skip
+    return [
+        "/", "/campaigns?show=all", f"/campaign?id={rig.campaign().id}", "/accounts", f"/account?name={rig.member(2)}",
+        "/queue", "/decisions", "/appeals", "/policy", "/keys", "/dossiers", "/scorecards", "/trail", "/people",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def laptop(served: tuple[Rig, str]) -> Iterator[WebDriver]:
+    """A browser that is signed in."""
+    with browsing() as driver:
+        sign_in(driver, served[1], "admin", PASSWORD)
+        yield driver
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
@@ -65,35 +76,33 @@ def test_axe_finds_nothing_serious(served: tuple[Rig, str], width: int, dark: bo
             assert serious(driver) == [], path
 
 
-def test_the_keyboard_alone_reaches_and_decides(served: tuple[Rig, str]) -> None:
+def test_the_keyboard_alone_reaches_and_decides(served: tuple[Rig, str], laptop: WebDriver) -> None:
     rig, url = served
-    with browsing() as driver:
-        sign_in(driver, url, "admin", PASSWORD)
-        driver.get(f"{url}/account?name={rig.member(0, 5)}")
-        driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
-        assert driver.switch_to.active_element.text.startswith("Skip")
-        driver.switch_to.active_element.send_keys(Keys.ENTER)
-        for _ in range(40):
-            driver.switch_to.active_element.send_keys(Keys.TAB)
-            if driver.switch_to.active_element.get_attribute("name") == "reason":
-                break
-        driver.switch_to.active_element.send_keys("a class of students", Keys.TAB, Keys.TAB)
-        for _ in range(4):
-            if driver.switch_to.active_element.get_attribute("value") == "dismiss":
-                break
-            driver.switch_to.active_element.send_keys(Keys.TAB)
-        driver.switch_to.active_element.send_keys(Keys.ENTER)
-        until(lambda: "is dismissed" in text_of(driver), "the decision")
+    driver = laptop
+    driver.get(f"{url}/account?name={rig.member(0, 5)}")
+    driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert driver.switch_to.active_element.text.startswith("Skip")
+    driver.switch_to.active_element.send_keys(Keys.ENTER)
+    for _ in range(40):
+        driver.switch_to.active_element.send_keys(Keys.TAB)
+        if driver.switch_to.active_element.get_attribute("name") == "reason":
+            break
+    driver.switch_to.active_element.send_keys("a class of students", Keys.TAB, Keys.TAB)
+    for _ in range(4):
+        if driver.switch_to.active_element.get_attribute("value") == "dismiss":
+            break
+        driver.switch_to.active_element.send_keys(Keys.TAB)
+    driver.switch_to.active_element.send_keys(Keys.ENTER)
+    until(lambda: "is dismissed" in text_of(driver), "the decision")
 
 
-def test_what_is_typed_is_not_lost_when_something_new_comes(served: tuple[Rig, str]) -> None:
+def test_what_is_typed_is_not_lost_when_something_new_comes(served: tuple[Rig, str], laptop: WebDriver) -> None:
     rig, url = served
-    with browsing() as driver:
-        sign_in(driver, url, "admin", PASSWORD)
-        driver.get(f"{url}/account?name={rig.member(0, 6)}")
-        field = driver.find_element(By.NAME, "reason")
-        field.send_keys("half a sentence")
-        time.sleep(1.5)
-        rig.organise("somebody else", "Elsewhere")
-        until(lambda: driver.find_element(By.ID, "news").is_displayed(), "the notice")
-        assert driver.find_element(By.NAME, "reason").get_attribute("value") == "half a sentence"
+    driver = laptop
+    driver.get(f"{url}/account?name={rig.member(0, 6)}")
+    field = driver.find_element(By.NAME, "reason")
+    field.send_keys("half a sentence")
+    time.sleep(1.5)
+    rig.organise("somebody else", "Elsewhere")
+    until(lambda: driver.find_element(By.ID, "news").is_displayed(), "the notice")
+    assert driver.find_element(By.NAME, "reason").get_attribute("value") == "half a sentence"
