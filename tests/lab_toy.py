@@ -11,18 +11,11 @@ from stillwatch.lab.tasks import sets
 from stillwatch.lab.tasks.labels import LabelBench, LabelTask
 from stillwatch.lab.tasks.labelteacher import LabelTeacher
 
-INTENTS = ("alarm", "balance", "book_flight", "play_music", "spelling", "weather")
-
-
-def toy_rows() -> list[sets.Labelled]:
-    """Return the labelled texts of the toy task."""
-    return [one for one in sets.load("clinc", None) if one.label in INTENTS]
-
 
 def toy_bench(seed: int = 1, *, rank: int = 0) -> LabelBench:
     """Return the toy task, its teacher trained."""
     task = LabelTask(name="toy", instruction="Name the intent.", teaching=300, seeds_a_label=2, rank=rank)
-    return task.bench_of(toy_rows(), seed, 0.2)
+    return task.bench_of(sets.load(sets.TOY, None), seed, 0.2)
 
 
 @dataclass

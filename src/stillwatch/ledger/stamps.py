@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from rfc3161_client import (
     HashAlgorithm,
     TimestampRequestBuilder,
@@ -78,6 +79,15 @@ def read_roots(pem: bytes) -> list[x509.Certificate]:
         raise StillwatchError(
             "timestamp roots: hold no certificate in PEM; take the file from the authority."
         ) from None
+
+
+def plain_roots(pem: bytes) -> bytes:
+    """Return the certificates of an authority in the one form in which they are kept: nothing between them.
+
+    Raises:
+        StillwatchError: there is none.
+    """
+    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in read_roots(pem))
 
 
 def check(response: bytes, content: bytes, roots: Sequence[x509.Certificate]) -> Stamp:

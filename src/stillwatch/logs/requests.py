@@ -52,6 +52,9 @@ _ENDPOINTS = (
     ("generate_content", "chat"),
     ("messages", "messages"),
 )
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_MOST_IDS = 16_384
+"""Token ids that are looked at of one text."""
 _TEXTS = {"completions": "prompt", "responses": "input", "embeddings": "input"}
 _ALL_TEXTS = frozenset({"messages", "prompt", "input"})
 _NAMES = frozenset({"chat", "completions", "responses", "messages", "embeddings", "other"})
@@ -169,6 +172,24 @@ def _all_scalar(source: Any) -> bool:
 
 
 def _plain_texts(source: list[Any]) -> tuple[Message, ...]:
-    """Token ids carry no text that could be read, so that nothing is left of them."""
-    text = "\n".join(item for item in source if type(item) is str)
+    """Token ids stand as words of their own: what is asked in them is sketched as what is asked in letters is."""
+    lines = [item for item in source if type(item) is str]
+    ids = [source] if not lines else []
+    for part in (*ids, *(item for item in source if type(item) is list)):
+        lines.append(" ".join(_word(item) for item in part[:_MOST_IDS] if type(item) is int))
+    text = "\n".join(line for line in lines if line)
     return (Message(role="user", text=text),) if text else ()
+
+
+def _word(token: int) -> str:
+    """Return a token id as a word that no language has.
+
+    >>> _word(0), _word(27), _word(49_151)
+    ('zqa', 'zqbb', 'zqlsuc')
+    """
+    letters = ""
+    number = abs(token)
+    while number or not letters:
+        number, digit = divmod(number, 26)
+        letters += _LETTERS[digit]
+    return "zq" + letters

@@ -137,7 +137,8 @@ def test_messages_of_a_wrong_type_are_refused_by_name(source: Any, found: str) -
     [
         ({"prompt": "tell"}, "completions", [("user", "tell")]),
         ({"prompt": ["one", "two"]}, "completions", [("user", "one\ntwo")]),
-        ({"prompt": [1, 2, 3]}, "completions", []),
+        ({"prompt": [1, 2, 3]}, "completions", [("user", "zqb zqc zqd")]),
+        ({"prompt": [[1, 2], [3, None]]}, "completions", [("user", "zqb zqc\nzqd")]),
         ({"input": "tell"}, "responses", [("user", "tell")]),
         ({"input": "tell", "instructions": "be"}, "responses", [("system", "be"), ("user", "tell")]),
         ({"model": "text-embedding-3-small", "input": ["a", "b"]}, "embeddings", [("user", "a\nb")]),

@@ -29,6 +29,15 @@ def pack(tokens: Iterable[bytes]) -> bytes:
     return b"".join(unique)
 
 
+def token_pattern(kind: str, epoch: str, digest: str) -> str:
+    """Return the one pattern that an indicator of a token set may have.
+
+    >>> token_pattern("device", "684-ab", "0f")
+    "[oprf-token:kind = 'device' AND oprf-token:epoch = '684-ab' AND oprf-token:set = '0f']"
+    """
+    return f"[oprf-token:kind = '{kind}' AND oprf-token:epoch = '{epoch}' AND oprf-token:set = '{digest}']"
+
+
 def digest_of(packed: bytes) -> str:
     """Return the name of a set: SHA-256 of its bytes, 64 hex digits."""
     return hashlib.sha256(packed).hexdigest()

@@ -81,6 +81,7 @@ class HubFile:
         if found is None:
             found = sqlite3.connect(self.path, timeout=self._busy, isolation_level=None, check_same_thread=False)
             found.execute("PRAGMA synchronous = FULL")
+            found.execute("PRAGMA secure_delete = ON")  # a withdrawn token set is overwritten, not only unlinked
             with self._lock:
                 if self._closed:
                     found.close()

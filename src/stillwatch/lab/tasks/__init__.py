@@ -17,6 +17,8 @@ TASKS: Catalog[Task] = Catalog(
     LabelTask(name="ag_news", instruction="Name the section of this news item.", teaching=3_600, seeds_a_label=4),
     LabelTask(name="nextword", instruction="Continue this text with one word.", teaching=6_000, seeds_a_label=1,
               rank=24, most=14_000),
+    LabelTask(name="toy", instruction="Name the intent of this message to an assistant.", teaching=300,
+              seeds_a_label=2),
     LabelTask(name="banking-file", instruction="Name the intent of this message to a bank.", teaching=6_000,
               seeds_a_label=2, source="banking", from_file=True),
     *(SequenceTask(puzzle=puzzle) for puzzle in PUZZLES), OpenTask(),

@@ -18,6 +18,9 @@ NEXT_WORD: Final = "nextword"
 """Made of the packaged texts: four words of context, and the word that follows."""
 VOCABULARY: Final = 96
 """Words that the toy language model can say."""
+TOY: Final = "toy"
+TOY_LABELS: Final = frozenset(("alarm", "balance", "book_flight", "play_music", "spelling", "weather"))
+"""Six intents of clinc150: a teacher that is trained in a tenth of a second, for tests and examples."""
 IN_FOLDER: Final = ("sst2", "ag_news")
 SENTIMENTS: Final = {"0": "negative", "1": "positive"}
 NEWS: Final = {"1": "world", "2": "sports", "3": "business", "4": "science and technology"}
@@ -37,7 +40,7 @@ class Labelled(NamedTuple):
 
 def missing(name: str, data: Path | None) -> str:
     """Return why a set cannot be read here; empty when it can."""
-    if name in (*PACKAGED, NEXT_WORD):
+    if name in (*PACKAGED, NEXT_WORD, TOY):
         return ""
     if data is None:
         return f"{name} is not packaged (its licence is not permissive); set STILLWATCH_DATA to a folder that has it"
@@ -52,6 +55,8 @@ def load(name: str, data: Path | None) -> tuple[Labelled, ...]:
     """
     if why := missing(name, data):
         raise StillwatchError(f"set {name!r}: {why}.")
+    if name == TOY:
+        return tuple(one for one in _packaged("clinc") if one.label in TOY_LABELS)
     if name == NEXT_WORD:
         return _next_words()
     if name in PACKAGED:
