@@ -1,8 +1,8 @@
 """Pages of the console over synthetic tables: 100,000 accounts, 1,000 campaigns, 10,000,000 events.
 
 In: a seed and sizes. Out: a table: the processor time that the server spends on each page, what it takes alone, when
-eight people ask at once, and first after a decision, when what is remembered is made anew; and what a publication takes,
-which the watcher pays.
+eight people ask at once, and first after a decision, when what is remembered is made anew; and what a publication
+takes, which the watcher pays.
 The events are numbers in the tables: pages read none, and their summaries are made where traffic is judged.
 Cost: about five minutes on two cores; the server is a process of its own.
 
