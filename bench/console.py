@@ -1,7 +1,8 @@
 """Pages of the console over synthetic tables: 100,000 accounts, 1,000 campaigns, 10,000,000 events.
 
-In: a seed and sizes. Out: a table: what each page takes when it is asked for alone, when eight people ask at once, and
-first after a decision, when what is remembered is made anew; and what a publication takes, which the watcher pays.
+In: a seed and sizes. Out: a table: the processor time that the server spends on each page, what it takes alone, when
+eight people ask at once, and first after a decision, when what is remembered is made anew; and what a publication
+takes, which the watcher pays.
 The events are numbers in the tables: pages read none, and their summaries are made where traffic is judged.
 Cost: about five minutes on two cores; the server is a process of its own.
 
@@ -12,6 +13,7 @@ import argparse
 import http.client
 import json
 import multiprocessing
+import os
 import random
 import socket
 import statistics
@@ -48,7 +50,8 @@ def evidence(rng: random.Random, nats: float, n: int) -> tuple[Evidence, ...]:
     """Return four honest explanations."""
     return tuple(
         Evidence(scenario=name, null=f"Members are explained by {name.replace('_', ' ')}.",
-                 log_e=nats + rng.random() * 9, n=n, unit="account", detail={"expected": 2.1, "seen": n, "controls": 2_000},
+                 log_e=nats + rng.random() * 9, n=n, unit="account",
+                 detail={"expected": 2.1, "seen": n, "controls": 2_000},
                  clears="A later span in which they differ.")
         for name in ("chance", "one_task", "own_work", "strangers")
     )  # fmt: skip
@@ -66,7 +69,8 @@ def report_of(seed: int, accounts: int, campaigns: int) -> Report:
         weighed = evidence(rng, nats, n)
         found.append(Campaign(
             id=name, accounts=tuple(members), account_log_e=tuple(3.0 for _ in members),
-            families=("content", "payment"), log_e=nats, evidence=weighed, accused=True, requests=18 * n, first_seen=now - 9 * DAY, last_seen=now - DAY,
+            families=("content", "payment"), log_e=nats, evidence=weighed, accused=True, requests=18 * n,
+            first_seen=now - 9 * DAY, last_seen=now - DAY,
             tokens_in=9_000 * n, tokens_out=20_000 * n, harvest=17 * n,
         ))  # fmt: skip
         verdicts += [
@@ -130,10 +134,13 @@ def fill(folder: Path, report: Report) -> dict[str, float]:
 def _serve(folder: Path, listener: socket.socket) -> None:
     import uvicorn
 
-    from stillwatch.app.consoleserve import open_console
+    from stillwatch.app.consoleserve import _warm, open_console
     from stillwatch.console.web import console_app
 
-    app = console_app(open_console(ConsoleState(folder, Settings())))
+    state = ConsoleState(folder, Settings())
+    console = open_console(state)
+    _warm(state, console.views)
+    app = console_app(console)
     uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")).run(sockets=[listener])
 
 
@@ -181,12 +188,14 @@ def measure(folder: Path, report: Report, repeats: int) -> dict[str, dict[str, f
         found: dict[str, dict[str, float]] = {}
         for number, (name, path) in enumerate(pages(report).items()):
             first = fetch(port, cookie, path)
+            used = _cpu(process.pid)
             alone = [fetch(port, cookie, path) for _ in range(repeats)]
+            used = (_cpu(process.pid) - used) / repeats
             with ThreadPoolExecutor(PEOPLE_AT_ONCE) as pool:
                 together = list(pool.map(lambda p: fetch(port, cookie, p), [path] * (2 * PEOPLE_AT_ONCE)))
             _decide(state, report, number)
             found[name] = {
-                "first": first, "median": statistics.median(alone), "worst": max(alone), "at once": max(together),
+                "first": first, "cpu": used, "median": statistics.median(alone), "worst": max(alone), "at once": max(together),
                 "after a decision": fetch(port, cookie, path),
             }  # fmt: skip
         return found
@@ -195,6 +204,12 @@ def measure(folder: Path, report: Report, repeats: int) -> dict[str, dict[str, f
         process.terminate()
         process.join()
         listener.close()
+
+
+def _cpu(process: int | None) -> float:
+    """Return the processor seconds that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _decide(state: ConsoleState, report: Report, number: int) -> None:
@@ -235,8 +250,16 @@ def main() -> None:
     if asked.json:
         print(json.dumps({"pages": found, "publication": published, "index_megabytes": size}, indent=1))
     else:
-        head = ("page", "first, s", "median, s", "worst, s", "worst of 8 at once, s", "after a decision, s")
-        rows = [(name, *(f"{row[key]:.3f}" for key in ("first", "median", "worst", "at once", "after a decision")))
+        head = (
+            "page",
+            "processor, s",
+            "first, s",
+            "median, s",
+            "worst, s",
+            "worst of 8 at once, s",
+            "after a decision, s",
+        )
+        rows = [(name, *(f"{row[key]:.3f}" for key in ("cpu", "first", "median", "worst", "at once", "after a decision")))
                 for name, row in found.items()]  # fmt: skip
         print(table(head, rows))
         print(f"publication {published['publication']:.1f} s, again {published['publication again']:.1f} s; "
