@@ -2,7 +2,11 @@
 
 import json
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from stillwatch.app.canaries import CanaryAsk, plan
@@ -159,7 +163,33 @@ def stamped_dossier(root: Path) -> Path:
     made_state(root / "state")
     config, certificate = authority(root / "tsa")
     stamped(root, config, certificate)
-    examined(root / "state", root / "exam")
+    examined(root / "state", root / "exam", protocol=planned(available="2100-01-01T00:00:00Z"))
     stamped(root, config, certificate)
     built(root / "state", root / "exam", root / "dossier")
     return root
+
+
+@contextmanager
+def authority_served(config: Path) -> Iterator[str]:
+    """Serve a timestamp authority on this machine; give its address."""
+
+    class Desk(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            raw = answered(config, self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/timestamp-reply")
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Desk)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/tsr"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

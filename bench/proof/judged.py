@@ -1,119 +1,130 @@
 """What the exams say of a student: its text sampled once, references run over it once, then any number of keys.
 
-In: students of one seed. Out: weighted pairs and scores. A text is kept on disk; so is what a reference expects.
-Cost: 20 s for 200,000 tokens and one reference on one core; a key 1 ms.
+In: students of one seed. Out: weighted pairs. A text is kept on disk, and so is what a reference expects, step by step.
+Cost: 5 s of a core for 100,000 tokens and one reference; a key 1 ms.
 """
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from bench.proof.students import Students
-from bench.proof.world import LENGTH
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, pack, residuals, unpack
-from stillwatch.forensics.exams.servedlogits import gathered, logit_weights
-from stillwatch.forensics.exams.signs import sharp_tail
+from stillwatch.forensics.exams.servedlogits import POWER, gathered, logit_weights
 from stillwatch.lab.neural.languagemodel import LanguageModel
 from stillwatch.lab.wordteacher import IntArray
 from stillwatch.stats.arrays import FloatArray
 from stillwatch.treatments.marks.prf import ContextTable
-from stillwatch.treatments.marks.ring import Epoch, TierKey
-from stillwatch.treatments.marks.tiers import tiers_of
+from stillwatch.treatments.marks.ring import Epoch
 
-TEXTS: Final = 1_000
-STEPS: Final = (50, 100, 150, 250, 500, 1_000)
-"""Answers of `LENGTH` tokens after which the residual test is read."""
+ANSWER: Final = 50
+"""Tokens scored of each answer; one more comes before them."""
+STEP: Final = 200
+"""Answers from one reading to the next: 10,000 tokens."""
+LEAST: Final = 1e-3
+"""Pairs that a reference expects less often in the whole text are left out."""
+WARM, COOL = 1.0, 0.7
+"""Temperatures at which a suspect is asked."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Judge:
     """Texts and expectations of one seed's students."""
 
     students: Students
-    texts: int = TEXTS
-    _kept: dict[str, FloatArray] = field(default_factory=dict, repr=False)
 
     @property
     def vocab(self) -> int:
         """Tokens in the vocabulary."""
         return self.students.world.vocab
 
-    def text(self, name: str) -> IntArray:
-        """Return a student's text, shape (texts, LENGTH)."""
-        path = self._path(f"text-{name}-{self.texts}")
+    def text(self, name: str, tokens: int, temperature: float) -> IntArray:
+        """Return a student's answers, shape (answers, ANSWER + 1)."""
+        path = self._path(f"text-{name}-{tokens}-{temperature}")
         if not path.is_file():
-            seed = int(self.students.rng(f"sample {name}").integers(2**31))
-            np.save(path, self.students.model(name).sample(self.texts, LENGTH, seed))
+            seed = int(self.students.rng(f"sample {name} {temperature}").integers(2**31))
+            model = self.students.model(name)
+            np.save(path, model.sample(tokens // ANSWER, ANSWER + 1, seed, temperature=temperature))
         found: IntArray = np.load(path)
         return found
 
-    def expected(self, name: str, reference: str, answers: int) -> FloatArray:
-        """Return what a reference expects on the first answers of a student's text, shape (vocab, vocab)."""
-        path = self._path(f"expected-{name}-{reference}-{self.texts}")
+    def expected(self, name: str, reference: str, tokens: int, temperature: float) -> FloatArray:
+        """Return what a reference expects on each `STEP` answers, shape (steps, vocab, vocab)."""
+        path = self._path(f"expected-{name}-{reference}-{tokens}-{temperature}")
         if not path.is_file():
-            np.save(path, self._steps(self.text(name), self.students.model(reference)))
-        held = np.load(path, mmap_mode="r")
-        return np.asarray(held[: [*STEPS].index(answers) + 1].sum(axis=0), np.float64)
+            text, model = self.text(name, tokens, temperature), self.students.model(reference)
+            parts = [expected(text[low : low + STEP], model, temperature) for low in range(0, len(text), STEP)]
+            np.save(path, np.stack(parts).astype(np.float32))
+        found: FloatArray = np.load(path, mmap_mode="r")
+        return found
 
-    def _steps(self, text: IntArray, model: LanguageModel) -> FloatArray:
-        ends = [step for step in STEPS if step <= len(text)]
-        out = np.zeros((len(ends), self.vocab, self.vocab), np.float32)
-        for i, (low, high) in enumerate(zip([0, *ends], ends, strict=False)):
-            total = np.zeros((self.vocab, self.vocab))
-            add_expected(total, text[low:high], model)
-            out[i] = total
-        return out
+    def residual(
+        self, name: str, reference: str, epoch: Epoch, asked: tuple[int, float], first: int | None = None
+    ) -> KeyedPairs:  # fmt: skip
+        """Return the residual test's pairs on the first tokens of a student's text.
 
-    def pairs(self, name: str, reference: str, answers: int, epoch: Epoch) -> KeyedPairs:
-        """Return the residual test's pairs on the first answers of a student's text."""
-        text = self.text(name)[:answers]
-        seen = PairCounts.of(pack((text[:, :-1].ravel(),), text[:, 1:].ravel(), self.vocab))
-        everything = np.arange(self.vocab)
-        code = pack((np.repeat(everything, self.vocab),), np.tile(everything, self.vocab), self.vocab)
-        expected = PairCounts(code, self.expected(name, reference, answers).ravel())
-        made = residuals(seen, expected, vocab=self.vocab, delta=epoch.delta)
-        (context,), token = unpack(made.code, 1, self.vocab)
-        return KeyedPairs.of(ContextTable.of(epoch, self.vocab).digests(context), token, made.weight)
+        Args:
+            name: The student.
+            reference: Whose expectations.
+            epoch: Whose contexts and delta.
+            asked: Tokens sampled, and temperature.
+            first: Tokens used; all of them when left out.
+        """
+        tokens, temperature = asked
+        answers = (first or tokens) // ANSWER
+        held = self.expected(name, reference, tokens, temperature)[: -(-answers // STEP)]
+        return paired(self.text(name, tokens, temperature)[:answers], held.sum(axis=0, dtype=np.float64), epoch)
 
-    def plain(self, name: str, answers: int, epoch: Epoch) -> KeyedPairs:
+    def plain(self, name: str, epoch: Epoch, asked: tuple[int, float]) -> KeyedPairs:
         """Return the distinct pairs of a student's text, all of one weight."""
-        text = self.text(name)[:answers]
+        text = self.text(name, *asked)
         code = np.unique(pack((text[:, :-1].ravel(),), text[:, 1:].ravel(), self.vocab))
         (context,), token = unpack(code, 1, self.vocab)
         digests = ContextTable.of(epoch, self.vocab).digests(context)
         return KeyedPairs.of(digests, token, np.ones(len(code)), most=2**31)
 
-    def logits(
-        self, name: str, reference: str, texts: IntArray, places: IntArray, epoch: Epoch, power: float
-    ) -> KeyedPairs:  # fmt: skip
-        """Return the logit test's pairs after chosen places of texts, given by number in the flattened texts."""
+    def logits(self, name: str, reference: str, texts: IntArray, places: IntArray, epoch: Epoch) -> KeyedPairs:
+        """Return the logit test's pairs after chosen places of texts, numbers into the flattened texts, ascending."""
         log_p, log_r = (log_probs(self.students.model(one), texts, places) for one in (name, reference))
-        weights = logit_weights(log_p, log_r, power=power)
-        contexts = texts.ravel()[places]
+        weights = logit_weights(log_p, log_r, power=POWER)
         tokens = np.broadcast_to(np.arange(self.vocab), weights.shape)
-        context, token, weight = gathered(contexts, tokens, weights, vocab=self.vocab)
+        context, token, weight = gathered(texts.ravel()[places], tokens, weights, vocab=self.vocab)
         return KeyedPairs.of(ContextTable.of(epoch, self.vocab).digests(context), token, weight, most=2**31)
 
     def _path(self, name: str) -> Path:
         return self.students.folder / f"{self.students.seed}-{name}.npy"
 
 
-def add_expected(total: FloatArray, text: IntArray, model: LanguageModel) -> None:
-    """Add the reference's probability of every token after every context of a text to `total`, by context."""
-    done = 0
+def paired(text: IntArray, expects: FloatArray, epoch: Epoch) -> KeyedPairs:
+    """Return the residual test's pairs of a text."""
+    vocab = epoch.vocab
+    rows, following = text[:, :-1].ravel(), text[:, 1:].ravel()
+    seen = PairCounts.of(pack((rows,), following, vocab))
+    rows, following = np.nonzero(expects > LEAST)
+    made = residuals(
+        seen, PairCounts(pack((rows,), following, vocab), expects[rows, following]), vocab=vocab, delta=epoch.delta
+    )
+    (context,), token = unpack(made.code, 1, vocab)
+    return KeyedPairs.of(ContextTable.of(epoch, vocab).digests(context), token, made.weight)
+
+
+def expected(text: IntArray, model: LanguageModel, temperature: float) -> FloatArray:
+    """Return the reference's probability of every token after every context of a text, added up by context."""
+    total, done = np.zeros((model.vocab, model.vocab)), 0
     for logits in model.everywhere(text[:, :-1]):
         rows = text[done : done + len(logits), :-1].ravel()
+        wide = logits.reshape(-1, logits.shape[-1]) / np.float32(temperature)
         done += len(logits)
-        wide = logits.reshape(-1, logits.shape[-1])
         wide = np.exp(wide - wide.max(axis=1, keepdims=True))
         wide /= wide.sum(axis=1, keepdims=True)
         order = np.argsort(rows, kind="stable")
         starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
-        total[rows[order][starts]] += np.add.reduceat(wide[order], starts, axis=0)
+        if len(starts):
+            total[rows[order][starts]] += np.add.reduceat(wide[order], starts, axis=0)
+    return total
 
 
 def log_probs(model: LanguageModel, texts: IntArray, places: IntArray) -> FloatArray:
@@ -121,23 +132,7 @@ def log_probs(model: LanguageModel, texts: IntArray, places: IntArray) -> FloatA
     found, low = [], 0
     for logits in model.everywhere(texts):
         wide = logits.reshape(-1, logits.shape[-1])
-        here = places[(places >= low) & (places < low + len(wide))] - low
-        chosen = wide[here].astype(np.float64)
+        chosen = wide[places[(places >= low) & (places < low + len(wide))] - low].astype(np.float64)
         found.append(chosen - np.logaddexp.reduce(chosen, axis=1, keepdims=True))
         low += len(wide)
     return np.concatenate(found)
-
-
-def z_of(pairs: KeyedPairs, key: TierKey) -> float:
-    """Return the standardised sum under one key."""
-    return pairs.total(key) / math.sqrt(max(pairs.variance, 1))
-
-
-def log10_p(z: float) -> float:
-    """Return the decimal log of the p-value that findings use."""
-    return float(sharp_tail(z)) / math.log(10.0)
-
-
-def of_tiers(pairs: KeyedPairs, epoch: Epoch, tiers: tuple[int, ...]) -> KeyedPairs:
-    """Return the pairs whose contexts are of these tiers."""
-    return pairs.only(np.isin(tiers_of(pairs.digests, epoch), tiers))

@@ -2,8 +2,8 @@
 
 In: a world, a seed, a folder. Out: models by name. A break loses at most a hundred steps.
     base      trained on public text, what the thief starts from
-    control   base taught on unmarked answers of our teacher: the accuser's own, the better reference
-    clean     the same with other answers: an innocent that learned from our teacher before there were marks
+    control   base taught on unmarked answers of our teacher: the accuser's own, the better reference; and, held
+              against the base, an innocent that learned from our teacher before there were marks
     other     base taught on answers of another teacher: an innocent
     m05, m20  base taught on answers of which 5 and 20 % carry the provider's mark; in m05 1 % are canaries
     shared    base taught on answers to 20 accounts, all marked, account share 100 %
@@ -34,7 +34,7 @@ WIDTH, LAYERS = 256, 1
 COLLUDERS: Final = 20
 SHARES: Final = {"shared": (0.0, 0.0, 1.0), "default": (0.5, 0.25, 0.25)}
 PROVIDER: Final = (1.0, 0.0, 0.0)
-ORDER: Final = ("base", "control", "m05", "m20", "shared", "clean", "washed", "default", "other", "retold")
+ORDER: Final = ("base", "control", "m05", "m20", "shared", "washed", "default", "other", "retold")
 RETOLD: Final = 1.0 / 3.0
 
 
@@ -54,16 +54,20 @@ class Students:
 
     def model(self, name: str) -> LanguageModel:
         """Return a student, trained now or before."""
-        path = self.folder / f"{self.seed}-{name}.pt"
+        path = self._path(name)
         if not path.is_file():
             made = self._made(name, path.with_suffix(".run"))
             made.save(path)
         return LanguageModel.load(path)
 
+    def made(self, name: str) -> bool:
+        """Whether a student is there already."""
+        return self._path(name).is_file()
+
     def harvest(self, name: str) -> IntArray:
         """Return what a student is taught on, the same each time."""
         ours, rng = self.world.teachers["ours"], self.rng(f"harvest {name}")
-        if name in ("control", "clean"):
+        if name == "control":
             return harvest(ours, HARVEST, rng)
         if name == "other":
             return harvest(self.world.teachers["other"], HARVEST, rng)
@@ -80,6 +84,14 @@ class Students:
         if name == "washed":
             return harvest(self.world.teachers["public"], WASH, rng)
         return harvest(self.world.teachers["public"], PUBLIC, rng)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{self.seed}-{name}.pt"
+
+    def served(self) -> IntArray:
+        """Return two hundred marked answers under the provider's key, as they were served."""
+        epoch = epoch_of(self.seed, PROVIDER)
+        return harvest(self.world.teachers["ours"], 200 * LENGTH, self.rng("served"), epoch=epoch)
 
     def rng(self, purpose: str) -> np.random.Generator:
         """Return chance for one purpose of this seed."""

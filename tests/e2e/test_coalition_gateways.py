@@ -182,8 +182,8 @@ def test_what_is_confirmed_at_one_provider_is_recognised_at_another_and_a_revoca
                 assert b.ask(account, text.format(word), "62.1.1.1") == 200
         for account in ("both", "own"):
             assert b.ask(account, "How long does it take to boil an egg at the top of a mountain?", "62.1.1.1") == 200
-        until(lambda: a.carried() == MEMBERS + 1, 60, "tokens at A")
-        until(lambda: b.carried() == 7, 60, "tokens at B")
+        until(lambda: a.carried() == MEMBERS + 1, 150, "tokens at A")
+        until(lambda: b.carried() == 7, 150, "tokens at B")
 
         confirm_at(a)
         told = json.loads(
@@ -192,18 +192,18 @@ def test_what_is_confirmed_at_one_provider_is_recognised_at_another_and_a_revoca
         assert told["tokens"]["payment"] == MEMBERS // 2 and told["tokens"]["template"] >= 3
         assert b.warned() == set()
         b.command("coalition", "pull", "--config", "settings.toml")
-        until(lambda: b.warned() == campaign_at_b, 15, "recognition within one poll")
+        until(lambda: b.warned() == campaign_at_b, 60, "recognition within one poll")
         waiting = json.loads(b.command("decide", "list", "--waiting", "--json").stdout)
         assert {one["subject"] for one in waiting} == campaign_at_b
         assert {one["source"] for one in waiting} == {"coalition"} and not any(one["accused"] for one in waiting)
-        until(lambda: b.ask("b-0", "hello", "62.1.1.1") == 401, 15, "the step-up")
+        until(lambda: b.ask("b-0", "hello", "62.1.1.1") == 401, 60, "the step-up")
         assert b.ask("both", "hello", "62.1.1.1") == b.ask("own", "hello", "62.1.1.1") == 200
         nothing_to_read(b, ("iban-fp", "honest-fp", "careful expert", "62.1.1.1"))
 
         a.command("coalition", "revoke", told["campaign"], "--config", "settings.toml", "--by", "ann")
         b.command("coalition", "pull", "--config", "settings.toml")
-        until(lambda: b.warned() == set(), 15, "the revocation")
-        until(lambda: b.ask("b-0", "hello", "62.1.1.1") == 200, 15, "the end of the step-up")
+        until(lambda: b.warned() == set(), 60, "the revocation")
+        until(lambda: b.ask("b-0", "hello", "62.1.1.1") == 200, 60, "the end of the step-up")
         assert json.loads(b.command("decide", "list", "--waiting", "--json").stdout) == []
         assert a.gateway.stop() == b.gateway.stop() == 0
 

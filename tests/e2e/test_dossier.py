@@ -17,16 +17,21 @@ from stillwatch.app.dossierfiles import (
     SIGNATURE,
     SUMS,
     read_folder,
+    sealed_again,
     sealed_files,
 )
 from stillwatch.app.dossierledger import OPENINGS
 from stillwatch.app.ledger import reveals
+from stillwatch.ledger import stamps
 from stillwatch.ledger.logfile import Opening
 from stillwatch.terms.canon import canonical, exact, read_canonical, sha256
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.finding import Finding
 from tests.proof_rig import (
+    answered,
     answers,
+    authority_served,
+    built,
     ledger_of,
     stamped_dossier,
 )
@@ -191,3 +196,27 @@ def test_reveals_of_a_state_are_all_committed_to(rig: Path) -> None:
     known = ledger_of(rig).committed()
     assert {one.item.kind for one in reveals(rig / "state")} == {"mark-epoch", "mark-context", "mark-key", "canary"}
     assert all(one.item.digest in known for one in reveals(rig / "state"))
+
+
+def test_dossier_can_be_stamped_itself_and_a_stamp_on_another_is_rejected(rig: Path) -> None:
+    config, roots = rig / "tsa/tsa.cnf", (rig / "tsa/ca.pem").read_bytes()
+    with authority_served(config) as url:
+        done = built(rig / "state", rig / "exam", rig / "stamped", tsa=url, roots=b"# the authority\n" + roots)
+    assert any("stamped the dossier itself" in note for note in done.notes)
+    again = check_dossier(rig / "stamped", done.fingerprint)
+    assert again.problems == () and again.checked[-1] == "the openssl program agrees on all 9 signatures and timestamps"
+    files = read_folder(rig / "stamped")
+    other = answered(config, stamps.request_for(b"another index"))
+    wrong = sealed_again({**files, "index.json.1.tsr": other}, ledger_of(rig).key())
+    assert "index.json.1.tsr" in check_files(wrong).problems[0]
+    away = {name: raw for name, raw in files.items() if not name.startswith("index.json.1")}
+    assert check_files(sealed_again(away, ledger_of(rig).key())).problems
+
+
+def test_authority_that_does_not_answer_leaves_nothing_behind(rig: Path) -> None:
+    roots = (rig / "tsa/ca.pem").read_bytes()
+    with pytest.raises(StillwatchError, match="timestamp authority"):
+        built(rig / "state", rig / "exam", rig / "none", tsa="http://127.0.0.1:9", roots=roots)
+    with pytest.raises(StillwatchError, match="go together"):
+        built(rig / "state", rig / "exam", rig / "none", tsa="http://127.0.0.1:9")
+    assert not (rig / "none").exists()

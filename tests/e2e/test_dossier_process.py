@@ -4,21 +4,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stillwatch.app.dossierfiles import (
-    ENVELOPE,
-    INDEX,
-    PAE,
-    SEAL,
-    SEAL_SIGNATURE,
-    SIGNATURE,
-    SUMS,
     read_folder,
 )
-from stillwatch.app.examination import begin, keep_material, log_attempt, open_secrets
+from stillwatch.app.examination import begin, keep_material, load, log_attempt, open_secrets
 from stillwatch.app.ledger import find_ledger, list_entries
-from stillwatch.terms.canon import canonical
+from stillwatch.terms.canon import canonical, sha256
 from stillwatch.terms.errors import StillwatchError
 from tests.proof_rig import (
     acquired,
@@ -34,9 +28,6 @@ from tests.proof_rig import (
     planned,
     stamped,
 )
-
-MUTATIONS = 400
-OUTER = (INDEX, ENVELOPE, PAE, SIGNATURE, SEAL, SEAL_SIGNATURE, SUMS)
 
 
 def test_dossier_holds_no_account_that_is_not_its_subject(tmp_path: Path) -> None:
@@ -184,3 +175,22 @@ def test_exit_codes_are_the_verdict_and_verification_tells_its_own(tmp_path: Pat
     examined(tmp_path / "few" / "state", tmp_path / "few" / "exam", hits=2)
     args = ["--out", str(tmp_path / "few" / "dossier"), "--by", "x", "--state", str(tmp_path / "few" / "state")]
     assert CliRunner().invoke(main, ["dossier", "build", str(tmp_path / "few" / "exam"), *args]).exit_code == 3
+
+
+def test_suspect_is_not_asked_until_the_answers_please(tmp_path: Path) -> None:
+    made_state(tmp_path / "state", count=4)
+    begin(tmp_path / "state", tmp_path / "exam", planned())
+    log_attempt(tmp_path / "state", tmp_path / "exam", acquired(), answers(tmp_path / "state", 0))
+    with pytest.raises(StillwatchError, match="an attempt brought it already"):
+        log_attempt(tmp_path / "state", tmp_path / "exam", acquired(), answers(tmp_path / "state", 4))
+    # An accuser who writes the files himself, and logs both attempts as they were.
+    raw, found = answers(tmp_path / "state", 4), load(tmp_path / "exam")
+    second = replace(acquired(), n=2, sha256=sha256(raw))
+    payload = {**msgspec.to_builtins(second), "protocol": found.digest}
+    ledger_of(tmp_path).append(f"attempt.{found.digest[:16]}", payload)
+    (tmp_path / "exam/acquisition.json").write_bytes(canonical((*found.acquired, second)))
+    (tmp_path / "exam/materials/transcript/t1.jsonl").write_bytes(raw)
+    open_secrets(tmp_path / "exam", "canaries", of_canaries(tmp_path / "state"))
+    finished(tmp_path)
+    with pytest.raises(StillwatchError, match="asked until the answers pleased"):
+        built(tmp_path / "state", tmp_path / "exam", tmp_path / "dossier")

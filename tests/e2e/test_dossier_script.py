@@ -27,7 +27,6 @@ from tests.proof_rig import (
     stamped_dossier,
 )
 
-MUTATIONS = 400
 OUTER = (INDEX, ENVELOPE, PAE, SIGNATURE, SEAL, SEAL_SIGNATURE, SUMS)
 
 

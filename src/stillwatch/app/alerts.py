@@ -18,6 +18,7 @@ import msgspec
 from stillwatch.app.consoleconfig import AlertConfig
 from stillwatch.app.consolestate import ConsoleState
 from stillwatch.app.notices import Notices
+from stillwatch.app.trailledger import commit_trail
 from stillwatch.app.watchstatus import STATUS_NAME, WatchStatus
 from stillwatch.console.alert import Alert
 from stillwatch.console.alertwire import Mail, Syslog, Webhook, Wire
@@ -25,6 +26,7 @@ from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.person import Actor, acting_as
 
 LOOK_SECONDS: Final = 3.0
+LEDGER_SECONDS: Final = 60.0
 FIRST_RETRY, LONGEST_RETRY = 5.0, 3_600.0
 GIVE_UP_SECONDS: Final = 86_400.0
 MOST_WAITING: Final = 500
@@ -63,14 +65,17 @@ class Alerts:
         self._next = {wire.name: (0.0, FIRST_RETRY) for wire in self._wires}
 
     def run(self, stop: threading.Event, clock: Callable[[], float] = time.time) -> None:
-        """Look and send until told to stop; whatever fails is said, and tried again."""
-        if not self._wires:
-            return
+        """Look and send until told to stop, and tell the ledger of the trail; what fails is said, and tried again."""
+        due = 0.0
         while not stop.wait(LOOK_SECONDS):
             try:
-                self.look(clock())
+                if self._wires:
+                    self.look(clock())
+                if time.monotonic() >= due:
+                    due = time.monotonic() + LEDGER_SECONDS
+                    commit_trail(self._s.people, self._s.state)
             except StillwatchError as problem:
-                self._notices.say("alerts cannot be kept", problem=str(problem).partition("\n")[0])
+                self._notices.say("alerts or trail cannot be kept", problem=str(problem).partition("\n")[0])
 
     def look(self, now: float) -> int:
         """Look for what is new, and send what waits; return how many alerts were sent."""

@@ -18,12 +18,14 @@ from stillwatch.app.coalitionmember import author_of, open_received, reach_of
 from stillwatch.app.coalitionpublish import Ask, Publisher, Told, check_tellable
 from stillwatch.app.coalitionpull import Pulled, pull
 from stillwatch.app.coalitionsay import Dispute, Sight, dispute, sight, withdraw
+from stillwatch.app.coalitionstanding import unsupported
 from stillwatch.app.control import open_control
 from stillwatch.app.recognition import match_again
 from stillwatch.app.settings import Settings, load_settings
 from stillwatch.exchange.stix.write import Written
 from stillwatch.exchange.taxii.received import Received
 from stillwatch.policy.publish import publishable_tokens
+from stillwatch.store.control import FILE_NAME as CONTROL
 from stillwatch.store.tokenindex import FILE_NAME, SqliteTokens
 from stillwatch.terms.coalition import Advisory
 from stillwatch.terms.errors import StillwatchError
@@ -82,7 +84,7 @@ class Desk:
                 done = asyncio.run(pull(self._config, reach, self._received, time.time()))
                 PulledAdvisories(self._state).put([a for a in self._received.all() if a.tokens])
                 match_again(self._state, self._settings, time.time())
-                yield done
+                yield replace(done, unsupported=tuple(f"{s} {why}" for s, why in self._unsupported().items()))
             except StillwatchError as problem:
                 if first or not follow:
                     raise
@@ -105,7 +107,7 @@ class Desk:
 
     async def revoke(self, name: str, by: str, now: float) -> Sent:
         """Withdraw what was published."""
-        found = withdraw(self._received, name, now)
+        found = withdraw(self._received, self._author(), name, now)
         return await self._say(found.written, found.subject, by, now)
 
     def warnings(self, now: float) -> list[dict[str, Any]]:
@@ -119,12 +121,19 @@ class Desk:
         ]  # fmt: skip
 
     def own(self) -> list[dict[str, Any]]:
-        """Return what was published from here."""
+        """Return what was published from here, and whether it still has its ground."""
+        lost = {subject: f"told, {why}" for subject, why in self._unsupported().items()}
         return [
             {"subject": subject, "type": item["type"], "id": item["id"],
-             "state": "withdrawn" if item.get("revoked") is True else "told"}
+             "state": "withdrawn" if item.get("revoked") is True else lost.get(subject, "told")}
             for subject, item in self._received.own() if item["type"] != "relationship"
         ]  # fmt: skip
+
+    def _unsupported(self) -> dict[str, str]:
+        if not (self._received.told() and (self._state / CONTROL).exists()):
+            return {}
+        with open_control(self._state, new=False) as book:
+            return unsupported(book, self._received, time.time())
 
     def _author(self) -> Any:
         return author_of(self._config, self._state)
@@ -142,7 +151,7 @@ class Desk:
         with closing(SqliteTokens(path)) as index:
             return {
                 (kind, epoch): held
-                for epoch in index.epochs()[-1:]
+                for epoch in index.epochs()
                 for kind, held in index.publishable(accounts, epoch).items()
             }
 

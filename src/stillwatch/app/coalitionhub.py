@@ -34,6 +34,7 @@ WARNINGS: Final = "warnings"
 WARNINGS_ID: Final = "8e1f8a3c-6f0b-4b0e-9d52-3c1a7d8f2b64"
 _SWEEP_SECONDS: Final = 60.0
 _HEAD_BYTES: Final = 65_536
+_AT_ONCE: Final = 512
 
 
 def member_secret(state: Path) -> bytes:
@@ -87,7 +88,8 @@ def serve_hub(config: HubConfig, state: Path, *, as_json: bool = False) -> None:
     with hub.file, _bound(config) as listener:
         settings = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, lifespan="off", http=CertifiedProtocol,
-            h11_max_incomplete_event_size=_HEAD_BYTES, proxy_headers=False, timeout_keep_alive=15, **_tls(config),
+            h11_max_incomplete_event_size=_HEAD_BYTES, proxy_headers=False, timeout_keep_alive=15,
+            limit_concurrency=_AT_ONCE, **_tls(config),
         )  # fmt: skip
         _load_tls(settings)
         sweeper = threading.Thread(target=_sweep, args=(hub, notices, stop), name="sweep", daemon=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stillwatch.app.accountsfile import Export
-from stillwatch.app.recognition import match_now, open_tokens
+from stillwatch.app.recognition import drop_old, match_now, open_tokens
 from stillwatch.app.settings import Settings
 from stillwatch.app.state import master_key
 from stillwatch.app.tokenvalues import MARK_PURPOSE, Seen, ValueReader
@@ -56,6 +56,8 @@ class MatchRun:
         export = Export(ValueReader(KeyRing(master_key(self.state)).lasting(MARK_PURPOSE)))
         index = open_tokens(self.state)
         try:
+            if self.tokeniser is not None:
+                drop_old(index, self.tokeniser.epoch)
             asked = self._take(export, index, lines, now) if lines is not None else 0
             found = match_now(self.state, self.settings, index, now)
         finally:

@@ -7,7 +7,7 @@ Left to `policy.publish`: which tokens are a campaign's own. Left to `exchange.s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from stillwatch.app.coalitionconfig import CoalitionConfig
@@ -15,7 +15,7 @@ from stillwatch.app.coalitionitems import Items
 from stillwatch.app.control import Book
 from stillwatch.app.controlnames import check_text
 from stillwatch.exchange.stix import lint
-from stillwatch.exchange.stix.write import Author, Confirmed, Written, campaign_of
+from stillwatch.exchange.stix.write import Author, Confirmed, Written, campaign_of, revoked
 from stillwatch.exchange.taxii.client import Reach, TaxiiClient
 from stillwatch.exchange.taxii.received import Received
 from stillwatch.policy.decisions import in_force
@@ -123,8 +123,12 @@ class Publisher:
             subject=ask.subject, name=ask.name, description=ask.description, receipt=decision.receipt,
             techniques=ask.techniques, days=self._config.days, sets=sets, networks=networks,
         )  # fmt: skip
-        before = {str(item["id"]): str(item["created"]) for _, item in self._received.own(ask.subject)}
-        written = campaign_of(self._author, told, now, before)
+        before = [item for _, item in self._received.own(ask.subject)]
+        ended = sum(item["type"] == "campaign" and item.get("revoked") is True for item in before)
+        if ended:  # what was withdrawn is so for good: telling of it again is another warning
+            told = replace(told, subject=f"{ask.subject}\x00{ended}")
+        written = campaign_of(self._author, told, now, {str(item["id"]): str(item["created"]) for item in before})
+        written = Written((*written.objects, *_dropped(before, written, now)), written.blobs)
         check_tellable(written)
         campaign = next(str(item["id"]) for item in written.objects if item["type"] == "campaign")
         counts: dict[str, int] = {}
@@ -155,6 +159,14 @@ class Publisher:
                 "did "
                 f"not take is {first.get('id')}: {first.get('message')}"
             )
+
+
+def _dropped(before: Sequence[Mapping[str, Any]], written: Written, now: float) -> list[dict[str, Any]]:
+    """Return the withdrawal of what was told and is not told any more, so that a released account's tokens go too."""
+    told = {item["id"] for item in written.objects}
+    said = ("sighting", "opinion")
+    left = [i for i in before if i["id"] not in told and i.get("revoked") is not True and i["type"] not in said]
+    return [revoked(item, now) for item in left]
 
 
 def check_tellable(written: Written) -> None:

@@ -27,6 +27,8 @@ class Pulled:
     revoked: int
     disputed: int
     expired: int
+    unsupported: tuple[str, ...] = ()
+    """Subjects that were told from here and have lost their ground."""
 
 
 async def pull(config: CoalitionConfig, reach: Reach, received: Received, now: float) -> Pulled:
@@ -43,6 +45,7 @@ async def pull(config: CoalitionConfig, reach: Reach, received: Received, now: f
         async for page in client.pages(root, where, added_after=start, limit=config.page):
             objects += received.take(hub, where, page.objects, page.last)
             pages += 1
+        received.forget_expired(now)
         for digest in received.wanted(now):
             body = await client.get_blob(root, digest)
             if body is None:

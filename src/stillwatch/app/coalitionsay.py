@@ -72,11 +72,14 @@ def dispute(received: Received, author: Author, said: Dispute, now: float) -> Wr
     return opinion_of(author, [said.subject], said.why, said.case, now)
 
 
-def withdraw(received: Received, name: str, now: float) -> Withdrawn:
+def withdraw(received: Received, author: Author, name: str, now: float) -> Withdrawn:
     """Return the revoked versions of what one published: everything of a local subject or campaign, or one object.
 
+    What is not noted here, because the state folder is another, is found among what was pulled.
+
     Args:
-        received: What was published.
+        received: What was published, and what was pulled.
+        author: Who withdraws.
         name: A local subject, or the STIX id of a campaign or of anything else that was published.
         now: Seconds since 1970.
 
@@ -86,6 +89,7 @@ def withdraw(received: Received, name: str, now: float) -> Withdrawn:
     found = received.own(name)
     if len(found) == 1 and found[0][1]["type"] == "campaign":
         found = received.own(found[0][0])
+    found = found or _own_pulled(received, author, name)
     if not found:
         raise StillwatchError(
             f"revoke {name}: nothing of this name was published from here; see `coalition list --own`."
@@ -98,6 +102,20 @@ def withdraw(received: Received, name: str, now: float) -> Withdrawn:
     if not left:
         raise StillwatchError(f"revoke {name}: was withdrawn before.")
     return Withdrawn(Written(tuple(revoked(item, now) for item in left)), found[0][0])
+
+
+def _own_pulled(received: Received, author: Author, name: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return what was pulled of one's own: the object of an id and, of a campaign, all that stands to it."""
+    own = {str(item["id"]): item for item in received.objects() if item.get("created_by_ref") == author.identity}
+    if name not in own:
+        return []
+    names = {name}
+    if own[name]["type"] == "campaign":
+        ties = [item for item in own.values() if item["type"] == "relationship"]
+        for _ in range(2):  # the campaign's network, then that network's indicator
+            near = [t for t in ties if names & {t["source_ref"], t["target_ref"]}]
+            names |= {ref for t in near for ref in (t["id"], t["source_ref"], t["target_ref"]) if ref in own}
+    return [(name, own[one]) for one in sorted(names)]
 
 
 def _pulled(received: Received, name: str, kinds: tuple[str, ...]) -> dict[str, Any]:

@@ -155,6 +155,8 @@ class ConsoleChanges:
         self._need(me, "people")
         if name == me.name:
             raise Forbidden("Nobody changes their own role; ask another admin.")
+        if not role and disabled is None:
+            raise StillwatchError(f"person {name[:64]!r}: nothing to change; give a role, or disabled.")
         people, now = self._s.people, self._clock()
         with acting_as(Actor(me.name, me.how)), self._s.book.changing():
             if role:

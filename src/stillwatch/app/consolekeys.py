@@ -30,7 +30,7 @@ TITLES: Final = ("title", "name", "suspect", "dossier", "kind", "schema")
 def keys_page(open_state: ConsoleState) -> r.KeysPage:
     """Return epochs, doses and canaries."""
     now = time.time()
-    counts = open_state.people.key_counts(now)
+    counts = open_state.key_counts(now)
     sketch = epoch_of(now) if open_state.ring() is not None else None
     return r.KeysPage(
         api_keys_good=counts["good"], api_keys_ended=counts["ended"], api_keys_ending_soon=counts["ending_soon"],

@@ -6,6 +6,7 @@ the one with the severest order; nothing is changed. Accounts with neither verdi
 a rule is for them. Cost: accounts that stand alike are decided on once.
 """
 
+import json
 import threading
 import time
 import tomllib
@@ -20,6 +21,7 @@ from stillwatch.policy.check import disclosures, rule_notes
 from stillwatch.policy.config import PolicyConfig, read_policy
 from stillwatch.policy.decide import severest
 from stillwatch.sketch.keys import hash_bytes
+from stillwatch.store.people import Agreement
 from stillwatch.terms.account import AccountRecord
 from stillwatch.terms.action import Held
 from stillwatch.terms.errors import StillwatchError
@@ -50,6 +52,7 @@ class Simulator:
         self._s = open_state
         self._lock = threading.Lock()
         self._kept: tuple[Any, r.Simulation] | None = None
+        self._counting = False
 
     def page(self) -> r.PolicyPage:
         """Return the rules in force and whom they would have touched."""
@@ -66,12 +69,26 @@ class Simulator:
         )  # fmt: skip
 
     def of_rules(self) -> r.Simulation:
-        """Return whom the rules in force would have touched."""
+        """Return whom the rules in force would have touched: as counted last, while it is counted anew."""
+        stamp = self._s.stamp()
         with self._lock:
-            stamp = self._s.stamp()
-            if self._kept is None or self._kept[0] != stamp:
-                self._kept = (stamp, self._count(self._s.settings.policy))
-            return self._kept[1]
+            kept = self._kept
+            if kept is None:
+                self._kept = kept = (stamp, self._count(self._s.settings.policy))
+            elif kept[0] != stamp and not self._counting:
+                self._counting = True
+                threading.Thread(target=self._again, args=(stamp,), name="simulator", daemon=True).start()
+        return kept[1]
+
+    def _again(self, stamp: Any) -> None:
+        try:
+            counted = self._count(self._s.settings.policy)
+        except StillwatchError:
+            counted = None  # the file is busy or gone: the next page tries again
+        with self._lock:
+            self._counting = False
+            if counted is not None:
+                self._kept = (stamp, counted)
 
     def of_text(self, toml: str) -> r.Simulation:
         """Return whom the rules of a text would have touched: a settings file, or its `[policy]` part.
@@ -95,9 +112,8 @@ class Simulator:
         facts = self._s.facts(now)
         names = sorted({*facts.held, *facts.latest})
         if not policy.needs_verdict:
-            names = sorted({*names, *self._everyone()})
-        many = len(names) > 200
-        records = {a.account: a for a in self._s.book.accounts()} if many else self._s.people.records(tuple(names))
+            names = sorted({*names, *self._s.people.agreements()})
+        records = self._s.people.agreements()
         requests, total, until = self._week(names)
         rows = _counted(names, records, facts, _Count(policy, now, requests))
         known = max(self._s.people.count_accounts(), len(names))
@@ -113,9 +129,6 @@ class Simulator:
             requests_if_confirmed=max(total - sum(line.requests_if_confirmed for line in lines), 0),
         ))  # fmt: skip
         return r.Simulation(touched=lines, accounts=known, requests=total, days=DAYS, until=until)
-
-    def _everyone(self) -> list[str]:
-        return [record.account for record in self._s.book.accounts()]
 
     def _week(self, names: list[str]) -> tuple[Mapping[str, int], int, float | None]:
         """Return each account's requests of the last seven days, those of everybody, and when the days ended."""
@@ -135,7 +148,7 @@ class _Count:
     requests: Mapping[str, int]
 
 
-def _counted(names: list[str], records: Mapping[str, AccountRecord], facts: Facts, count: _Count) -> dict[str, Row]:
+def _counted(names: list[str], records: Mapping[str, Agreement], facts: Facts, count: _Count) -> dict[str, Row]:
     """Count by rule; accounts that stand alike for policy are decided on once."""
     rows: dict[str, Row] = {}
     known: dict[tuple[Any, ...], tuple[str, str, bool]] = {}
@@ -145,7 +158,7 @@ def _counted(names: list[str], records: Mapping[str, AccountRecord], facts: Fact
         alike = _alike(record, held, decision.verb if decision else "", count)
         if alike not in known:
             effective = replace(held, effective=min(held.effective, held.since)) if held else None
-            subject = subject_of(record or AccountRecord(account=name), effective, decision)
+            subject = subject_of(_record(name, record), effective, decision)
             waits = held is not None and held.accused and count.now < held.expires and decision is None
             then = replace(subject, decided="confirm", decided_at=count.now, decision_expires=count.now + 30 * DAY)
             ordered = severest(subject, count.policy, count.now)[1]
@@ -163,13 +176,20 @@ def _counted(names: list[str], records: Mapping[str, AccountRecord], facts: Fact
     return rows
 
 
-def _alike(record: AccountRecord | None, held: Held | None, verb: str, count: _Count) -> tuple[Any, ...]:
+def _alike(record: Agreement | None, held: Held | None, verb: str, count: _Count) -> tuple[Any, ...]:
     """Return all of an account that policy can tell apart; strength only as far as rules ask for it."""
     steps = tuple(held.log_e >= rule.min_log_e for rule in count.policy.rules) if held else ()
     days = int((count.now - held.since) / DAY) if held else 0
     verdict = (held.accused, count.now < held.expires, days, held.families, steps) if held else ()
-    agreed = (record.plan, record.country, record.unmodified, record.workload, record.verified) if record else ()
-    return verb, verdict, agreed
+    return verb, verdict, record
+
+
+def _record(name: str, agreed: Agreement | None) -> AccountRecord:
+    if agreed is None:
+        return AccountRecord(account=name)
+    plan, country, unmodified, workload, verified = agreed
+    return AccountRecord(account=name, plan=plan, country=country, unmodified=bool(unmodified), workload=workload,
+                         verified=tuple(json.loads(verified)))  # fmt: skip
 
 
 def _line(name: str, action: str, shadow: bool, row: Row) -> r.TouchedLine:

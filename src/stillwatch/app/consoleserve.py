@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -31,6 +32,7 @@ from stillwatch.app.consoleviews import ConsoleViews
 from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import ProcessPlan, stop_on_signal
 from stillwatch.app.settings import Settings
+from stillwatch.console.office import Views
 from stillwatch.console.oidc import Provider
 from stillwatch.console.web import Console, console_app
 from stillwatch.terms.errors import StillwatchError
@@ -83,13 +85,15 @@ class _Server(uvicorn.Server):
 
 def serve_on(listener: socket.socket, open_state: ConsoleState, notices: Notices, *, alone: bool) -> None:
     """Serve until SIGTERM, or SIGINT where the process stands alone."""
-    app = console_app(open_console(open_state))
+    console = open_console(open_state)
+    app = console_app(console)
     server = _Server(uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, date_header=True, proxy_headers=False,
         timeout_graceful_shutdown=2, limit_concurrency=512, lifespan="off", ws="none",
     ))  # fmt: skip
     stop = threading.Event()
     alerts = Alerts(open_state, notices)
+    threading.Thread(target=_warm, args=(open_state, console.views), name="warm", daemon=True).start()
     sending = threading.Thread(target=alerts.run, args=(stop,), name="alerts", daemon=True)
 
     def end() -> None:
@@ -108,6 +112,14 @@ def serve_on(listener: socket.socket, open_state: ConsoleState, notices: Notices
     finally:
         stop.set()
         sending.join(timeout=5.0)
+
+
+def _warm(open_state: ConsoleState, views: Views) -> None:
+    """Make now what pages remember, so that the first person need not wait for it."""
+    with contextlib.suppress(StillwatchError):  # whatever ails it is said where a page asks
+        open_state.facts()
+        open_state.key_counts(time.time())
+        views.policy()
 
 
 def run_console(plan: ProcessPlan, listener: socket.socket) -> None:

@@ -1,12 +1,12 @@
 """What the console holds open and remembers: control file, people, page index, verdicts in force.
 
 In: the state folder and settings. Out: `Facts`, made once and until something changed. Nothing here reads events.
-Cost: a page finds facts ready; making them anew takes 0.2 s with a thousand decisions on a hundred accounts each.
+Cost: a page finds facts ready; after a decision only what is new is read. A thousand campaigns of a hundred accounts
+take 30 MB.
 """
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ import msgspec
 
 from stillwatch.app.consolepages import Judged, decode_claim, publish_pages
 from stillwatch.app.control import key_secret, open_control
-from stillwatch.app.decide import waiting
+from stillwatch.app.decide import waiting_under
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.settings import Settings
 from stillwatch.app.state import has_key, master_key
@@ -31,6 +31,7 @@ from stillwatch.terms.account import Appeal, Decision
 from stillwatch.terms.action import Held
 from stillwatch.terms.errors import StillwatchError
 
+COUNT_SECONDS: Final = 600.0
 WAITING_SECONDS: Final = 5.0
 """How long the list of what waits is kept where nothing changed: decisions and verdicts also end by themselves."""
 
@@ -47,6 +48,8 @@ class Facts:
     by_account: Mapping[str, tuple[Decision, ...]] = field(repr=False)
     appeals: tuple[Appeal, ...] = field(repr=False)
     held: Mapping[str, Held] = field(repr=False)
+    claims: tuple[Claim, ...] = field(repr=False)
+    """What can wait for a person."""
     waiting: tuple[Claim, ...] = field(repr=False)
 
     def in_force(self, account: str, now: float) -> Decision | None:
@@ -77,6 +80,7 @@ class ConsoleState:
             raise
         self._lock = threading.RLock()
         self._facts: Facts | None = None
+        self._counts: tuple[int, float, dict[str, int]] | None = None
 
     def close(self) -> None:
         """Let go of everything."""
@@ -88,24 +92,36 @@ class ConsoleState:
         return self.book.generation(), self.index.generation(), self._published_stamp()
 
     def facts(self, now: float | None = None) -> Facts:
-        """Return what is known now."""
+        """Return what is known now; what did not change is taken over from before."""
         now = time.time() if now is None else now
         with self._lock:
             stamp, before = self.stamp(), self._facts
             if before is not None and before.stamp == stamp and now - before.made < WAITING_SECONDS:
                 return before
-            if before is not None and before.stamp == stamp:
-                decisions, known, by_account = before.decisions, before.latest, before.by_account
-                held, appeals = before.held, before.appeals
-            else:
-                decisions, appeals = self.book.decisions(), self.book.appeals()
-                known, by_account, held = latest(decisions), _by_account(decisions), self._held()
-            claims = [decode_claim(body) for body in self.index.claims()]
+            old = before or _NOTHING
+            decisions, known, by_account, appeals = old.decisions, old.latest, old.by_account, old.appeals
+            if stamp[0] != old.stamp[0]:
+                fresh = self.book.decisions_after(decisions[-1].id if decisions else 0)
+                decisions, appeals = (*decisions, *fresh), self.book.appeals()
+                known, by_account = _with_latest(known, fresh), _with_accounts(by_account, fresh)
+            held = old.held if stamp[2] == old.stamp[2] else self._held()
+            claims = old.claims
+            if stamp[1] != old.stamp[1]:
+                claims = tuple(decode_claim(body) for body in self.index.claims())
+            force = {account: one for account, one in known.items() if now < one.expires}
             self._facts = Facts(
                 stamp=stamp, made=now, decisions=decisions, latest=known, by_account=by_account, appeals=appeals,
-                held=held, waiting=waiting(claims, decisions, now),
+                held=held, claims=claims, waiting=waiting_under(claims, force, now),
             )  # fmt: skip
             return self._facts
+
+    def key_counts(self, now: float) -> dict[str, int]:
+        """Return how many API keys are good, ended and ending soon; counted again once something changed."""
+        with self._lock:
+            generation = self.book.generation()
+            if self._counts is None or self._counts[0] != generation or now - self._counts[1] > COUNT_SECONDS:
+                self._counts = (generation, now, self.people.key_counts(now))
+            return self._counts[2]
 
     def head(self) -> Head | None:
         """Return what all pages say of the newest judgement; None before the first."""
@@ -134,12 +150,37 @@ class ConsoleState:
             return {}  # damaged: the watcher writes it anew, and pages say how old the verdicts are
 
 
-def _by_account(decisions: tuple[Decision, ...]) -> dict[str, tuple[Decision, ...]]:
-    found: dict[str, list[Decision]] = defaultdict(list)
-    for decision in decisions:
+_NOTHING: Final = Facts(
+    stamp=(-1, -2, (-1, -1)),
+    made=0.0,
+    decisions=(),
+    latest={},
+    by_account={},
+    appeals=(),
+    held={},
+    claims=(),
+    waiting=(),
+)
+
+
+def _with_latest(known: Mapping[str, Decision], fresh: tuple[Decision, ...]) -> Mapping[str, Decision]:
+    """Return the last decision by account, once these were added; `policy.decisions.latest` says the same of all."""
+    found = dict(known)
+    for account, one in latest(fresh).items():
+        before = found.get(account)
+        if before is None or (before.at, before.id) <= (one.at, one.id):
+            found[account] = one
+    return found
+
+
+def _with_accounts(
+    known: Mapping[str, tuple[Decision, ...]], fresh: tuple[Decision, ...]
+) -> Mapping[str, tuple[Decision, ...]]:
+    found = dict(known)
+    for decision in fresh:
         for account in decision.accounts:
-            found[account].append(decision)
-    return {account: tuple(mine) for account, mine in found.items()}
+            found[account] = (*found.get(account, ()), decision)
+    return found
 
 
 def index_report(state: ConsoleState) -> bool:

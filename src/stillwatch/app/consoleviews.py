@@ -34,6 +34,8 @@ from stillwatch.terms.person import Proposal
 
 SILENT_SECONDS: Final = 60.0
 SOON: Final = 14 * 86_400.0
+QUEUED: Final = 50
+"""Verdicts that the queue shows at a time, strongest first."""
 DAY: Final = 86_400.0
 
 
@@ -230,7 +232,8 @@ class ConsoleViews:
         asked = {p.subject: p for p in proposals if p.kind == "decision"}
         ending = {d.id: d for d in facts.latest.values() if now < d.expires < now + SOON}
         return r.Queue(
-            items=[self._item(claim, facts, asked.get(claim.subject), now) for claim in facts.waiting[:200]],
+            items=[self._item(claim, facts, asked.get(claim.subject), now) for claim in facts.waiting[:QUEUED]],
+            waiting=len(facts.waiting),
             proposals=[line for p in proposals if (line := proposal_line(p)) is not None],
             ending=[line_of(d, now, facts) for d in sorted(ending.values(), key=lambda d: d.expires)[:50]],
         )  # fmt: skip
@@ -243,6 +246,12 @@ class ConsoleViews:
             organisations=sorted(set(self._s.people.organisations(claim.accounts).values()))[:5],
             proposed=proposal_line(asked),
         )  # fmt: skip
+
+    def proposals(self) -> r.ProposalList:
+        """Return the open proposals."""
+        return r.ProposalList(
+            items=[line for p in self._s.people.proposals() if (line := proposal_line(p)) is not None]
+        )
 
     def decisions(self, before: int | None, limit: int) -> r.DecisionList:
         """Return decisions, newest first."""

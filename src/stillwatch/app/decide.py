@@ -5,7 +5,7 @@ for ever, and what to tell the person. Every decision expires. The latest one ab
 until it expires or another is made; after that none is, not even an earlier one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -180,7 +180,11 @@ def waiting(claims: Iterable[Claim], decisions: Iterable[Decision], now: float) 
 
     An account is left out where its campaign is listed.
     """
-    force = in_force(decisions, now)
+    return waiting_under(claims, in_force(decisions, now), now)
+
+
+def waiting_under(claims: Iterable[Claim], force: Mapping[str, Decision], now: float) -> tuple[Claim, ...]:
+    """Return the same, given the decision in force for each account."""
     found: dict[tuple[str, str], Claim] = {}
     for claim in claims:
         wanted = claim.accused or claim.source == "coalition"

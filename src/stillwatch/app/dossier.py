@@ -99,16 +99,16 @@ def build(ask: DossierAsk, exams: Catalog[Exam] | None = None, clock: Callable[[
     facts = _facts(ask, found, said, clock())
     files[FACTS], files[PACKAGES] = canonical(facts), packages()
     files |= pages(facts, found.protocol, found.findings, found.acquired)
-    files[COMMANDS] = commands(files)
+    files[COMMANDS] = commands({**files, **({f"{INDEX}.1.tsr": b""} if ask.tsa else {})})
     key = ledger.key()
     files = sealed_files(files, key, {"conclusion": facts.conclusion.words, "protocol": found.digest})
+    if ask.tsa:
+        answer = stamps.ask(ask.tsa, stamps.request_for(files[INDEX]))
+        roots = stamps.plain_roots(ask.roots)
+        files = sealed_again({**files, f"{INDEX}.1.tsr": answer, f"{INDEX}.1.pem": roots}, key)
     checked = check_files(files, key.public.fingerprint, exams)
     if checked.problems:
         raise StillwatchError("\n".join(f"dossier: would not hold: {problem}." for problem in checked.problems))
-    if ask.tsa:
-        answer = stamps.ask(ask.tsa, stamps.request_for(files[INDEX]))
-        stamps.check(answer, files[INDEX], stamps.read_roots(ask.roots))
-        files = sealed_again({**files, f"{INDEX}.1.tsr": answer, f"{INDEX}.1.pem": ask.roots}, key)
     ledger.append("dossier", {"by": ask.by, "index": sha256(files[INDEX]), "protocol": found.digest})
     write_folder(files, ask.out)
     return checked
@@ -190,7 +190,7 @@ def _facts(ask: DossierAsk, found: Examination, said: LedgerSaid, now: float) ->
     return DossierFacts(
         made=iso(now), by=ask.by, conclusion=conclude(found.protocol, found.findings, said.protocols), ledger=said,
         error_rates=tuple(_rates()), limits=(*LIMITS, *own), custody=_custody(found),
-        measures=measures_of(ask.config) if ask.config else (), packages_sha256=sha256(packages()),
+        measures=measures_of(ask.config, ask.state, now), packages_sha256=sha256(packages()),
         environment={**versions, "python": platform.python_version(), "stillwatch": __version__,
                      "system": f"{platform.system()} {platform.machine()}"},
     )  # fmt: skip

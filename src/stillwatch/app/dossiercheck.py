@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from stillwatch import __version__
-from stillwatch.app.dossierfiles import COMMANDS, PUBLIC, Files, commands, read_folder, seal_problems
-from stillwatch.app.dossierledger import Examined, ledger_said
+from stillwatch.app.dossierfiles import COMMANDS, INDEX, PUBLIC, Files, commands, read_folder, seal_problems
+from stillwatch.app.dossierledger import Examined, ledger_said, stamps_of
 from stillwatch.app.dossierpages import FACTS, pages
 from stillwatch.app.examination import ACQUISITION, ENVELOPE, FINDINGS, MATERIALS, PROTOCOL, STATEMENT, check_material
 from stillwatch.forensics.conclusion import Conclusion, conclude
@@ -98,6 +98,9 @@ def check_files(files: Files, fingerprint: str = "", exams: Catalog[Exam] | None
             checked.append(said)
     except StillwatchError as problem:
         return _wrong(key, (str(problem).splitlines()[0],), checked)
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as problem:
+        # Whoever sealed it may have put in anything; what cannot be read is rejected and not explained.
+        return _wrong(key, (f"dossier: holds what cannot be read ({type(problem).__name__})",), checked)
     if not fingerprint:
         notes.append("the key was taken from the dossier: compare its fingerprint with what the provider gave you")
     return DossierCheck(
@@ -157,6 +160,8 @@ def material_problems(read: Parts) -> tuple[str, ...]:
     found = []
     digests = {name: (sha256(raw), len(raw)) for name, raw in read.materials.items()}
     made = {one.material: one.sha256 for one in read.acquired if one.material}
+    if len(made) < sum(bool(one.material) for one in read.acquired):
+        found.append("attempts: two brought the same material, so the suspect was asked until the answers pleased")
     for name, (digest, _) in digests.items():
         check_material(name)
         if name.partition("/")[0] in MADE_HERE and made.get(name) != digest:
@@ -198,7 +203,7 @@ def _layers(
     """Return what is looked at, in order; each gives what is wrong, and what to say where nothing is."""
     return (
         lambda: (protocol_problems(read.protocol), "the protocol is signed and sound"),
-        lambda: _ledger(files, read),
+        lambda: _ledger(files, read, notes),
         lambda: (material_problems(read), f"{len(read.materials)} materials are those of the attempts"),
         lambda: (_planned(read), "the findings are those that were planned"),
         lambda: (recomputed_problems(read.findings, compute_again(read, exams)),
@@ -208,11 +213,18 @@ def _layers(
     )  # fmt: skip
 
 
-def _ledger(files: Files, read: Parts) -> tuple[Sequence[str], str]:
+def _ledger(files: Files, read: Parts, notes: list[str]) -> tuple[Sequence[str], str]:
     said, problems = ledger_said(files, read.examined)
     if not problems and said != read.facts.ledger:
         problems = ("facts: say something else of the ledger than it shows",)
-    return problems, f"the ledger of {said.size} entries is whole, and the order was {_order(said)}"
+    wrong = list(problems)
+    if not read.protocol.suspect.available:
+        notes.append("the protocol does not say since when the suspect is available: secrets are older than the first "
+                     "query, and whether they are older than the suspect cannot be told")  # fmt: skip
+    stamped = [f"{stamp.at:%Y-%m-%dT%H:%M:%SZ}" for _, stamp in stamps_of(files, INDEX, wrong)]
+    if stamped:
+        notes.append(f"a third party stamped the dossier itself: {', '.join(stamped)}")
+    return wrong, f"the ledger of {said.size} entries is whole, and the order was {_order(said)}"
 
 
 def _order(said: LedgerSaid) -> str:

@@ -24,6 +24,7 @@ from stillwatch.ledger.folder import COMMIT
 from stillwatch.ledger.logfile import Entry, Opening, hashes, read_entry
 from stillwatch.ledger.merkle import root_of
 from stillwatch.ledger.signing import PublicKey, read_public
+from stillwatch.ledger.stamps import Stamp
 from stillwatch.terms.canon import canonical, read_canonical
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.finding import Acquired
@@ -135,16 +136,22 @@ def _note_problems(files: Files, name: str, note: Note, key: PublicKey) -> list[
 
 def _timed(files: Files, name: str, note: Note, problems: list[str]) -> list[Timed]:
     found = []
-    for answer in sorted(one for one in files if one.startswith(f"{name}.") and one.endswith(".tsr")):
-        roots = files.get(answer.removesuffix(".tsr") + ".pem", b"")
-        try:
-            stamp = stamps.check(files[answer], files[name], stamps.read_roots(roots))
-        except StillwatchError as problem:
-            problems.append(f"{answer}: {problem}")
-            continue
+    for answer, stamp in stamps_of(files, name, problems):
         at = stamp.at.strftime("%Y-%m-%dT%H:%M:%SZ")
         found.append(Timed(size=note.checkpoint.size, at=at, by=stamp.by, file=answer))
     return found
+
+
+def stamps_of(files: Files, name: str, problems: list[str]) -> Iterator[tuple[str, Stamp]]:
+    """Yield the timestamps of a file with the name of each; what does not hold goes to `problems`."""
+    for answer in sorted(one for one in files if one.startswith(f"{name}.") and one.endswith(".tsr")):
+        roots = files.get(answer.removesuffix(".tsr") + ".pem", b"")
+        try:
+            if stamps.plain_roots(roots) != roots:
+                raise StillwatchError("timestamp: its roots are not in the form in which they are kept.")
+            yield answer, stamps.check(files[answer], files[name], stamps.read_roots(roots))
+        except StillwatchError as problem:
+            problems.append(f"{answer}: {problem}")
 
 
 def _protocol_index(log: _Log, digest: str) -> int:

@@ -108,11 +108,16 @@ def log_attempt(state: Path, folder: Path, acquired: Acquired, content: bytes | 
             file was written already.
 
     Raises:
-        StillwatchError: the material's name is not good, or folder or ledger refuses.
+        StillwatchError: the material's name is not good, an attempt brought it already, or folder or ledger refuses.
     """
     found = load(folder)
     if acquired.material:
         check_material(acquired.material)
+        if any(one.material == acquired.material for one in found.acquired):
+            raise StillwatchError(
+                f"material {acquired.material}: an attempt brought it already. A suspect is not asked until answers "
+                "please: plan another examination, which counts."
+            )
         if content is not None:
             write(folder, f"{MATERIALS}/{acquired.material}", content)
         content = read(folder, f"{MATERIALS}/{acquired.material}")

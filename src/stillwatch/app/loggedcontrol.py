@@ -1,4 +1,4 @@
-"""Control records of which every decision, appeal and canary is in the ledger before it holds, where there is one.
+"""Control records whose every decision, appeal, grant and canary is in the ledger before it holds, where there is one.
 
 In: what `SqliteControl` takes. Out: the same. Whoever decides, on whichever way in, is logged, since all of them write
 here. An entry is on disk before the record is: a record that was not kept after all has an entry too many, and no
@@ -14,6 +14,7 @@ from typing import Any
 from stillwatch.store.control import SqliteControl
 from stillwatch.terms.account import Appeal, Decision
 from stillwatch.terms.canary import CanaryRecord
+from stillwatch.terms.grant import GrantRecord
 
 
 class LoggedControl(SqliteControl):
@@ -56,13 +57,23 @@ class LoggedControl(SqliteControl):
         self._log("canary.retired", {"at": str(at), "by": by, "canary": canary})
         super().retire_canary(canary, at, by)
 
+    def add_grant(self, record: GrantRecord) -> None:
+        """Log and keep a grant."""
+        self._log("grant.issued", _plain(record))
+        super().add_grant(record)
+
+    def revoke_grant(self, grant: str, at: float, by: str) -> None:
+        """Log and revoke a grant."""
+        self._log("grant.revoked", {"at": str(at), "by": by, "grant": grant})
+        super().revoke_grant(grant, at, by)
+
     def _log(self, kind: str, payload: dict[str, object]) -> None:
         from stillwatch.app.ledger import note
 
         note(self._state, kind, payload)
 
 
-def _plain(record: Decision | Appeal, *without: str) -> dict[str, object]:
+def _plain(record: Decision | Appeal | GrantRecord, *without: str) -> dict[str, object]:
     """Return a record as canonical JSON takes it: times become text."""
     fields: dict[str, Any] = dataclasses.asdict(record)
     return {

@@ -77,12 +77,12 @@ def notary_keys(folder: Path, now: float) -> NotaryKeys:
 
 
 def turn_notary(folder: Path, now: float) -> Turned:
-    """Destroy keys of epochs that ended, and draw that of the epoch in force.
+    """Destroy keys of epochs that ended, and draw that of the epoch in force, whole epochs later too.
 
     Raises:
         StillwatchError: there is no notary here, or the folder cannot be written.
     """
-    return KeyRoom.open(folder).turn(now)
+    return KeyRoom.open(folder).turn(now, leap=True)
 
 
 def open_members(folder: Path, *, new: bool = True) -> MemberBook:

@@ -19,6 +19,7 @@ from stillwatch.app.notaries import trust_of
 from stillwatch.app.settings import Settings
 from stillwatch.app.state import master_key
 from stillwatch.app.subjects import Claim
+from stillwatch.exchange.notary.epochs import number_of
 from stillwatch.gateway.published import replace_whole
 from stillwatch.gateway.warned import read_warned, write_warned
 from stillwatch.policy.coalition import Match, Recognised, recognise
@@ -54,6 +55,16 @@ def open_tokens(state: Path) -> SqliteTokens:
         StillwatchError: the file cannot be opened.
     """
     return SqliteTokens(state / FILE_NAME)
+
+
+def drop_old(index: SqliteTokens, epoch: str) -> None:
+    """Drop everything of epochs before the one that came before this.
+
+    Raises:
+        StillwatchError: the index cannot be written.
+    """
+    number = number_of(epoch)
+    index.keep_only([epoch, *(name for name in index.epochs() if number_of(name) >= number - 1)])
 
 
 def match_now(state: Path, settings: Settings, index: TokenIndex, now: float) -> Recognised:

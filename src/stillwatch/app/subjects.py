@@ -6,7 +6,7 @@ A decision pins the claim it was made on by its receipt. Left to `decide`: decid
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -120,4 +120,4 @@ def matching(claims: Iterable[Claim], subject: str) -> tuple[Claim, ...]:
 
 def _receipt(members: Sequence[Held]) -> str:
     """Return a digest of what was published: 32 hex digits."""
-    return hashlib.blake2b(msgspec.json.encode([asdict(h) for h in members]), digest_size=16).hexdigest()
+    return hashlib.blake2b(msgspec.json.encode(list(members)), digest_size=16).hexdigest()

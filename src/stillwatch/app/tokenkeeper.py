@@ -18,12 +18,11 @@ import msgspec
 
 from stillwatch.app.advisories import PulledAdvisories
 from stillwatch.app.notaries import tokeniser_of
-from stillwatch.app.recognition import match_now, open_tokens
+from stillwatch.app.recognition import drop_old, match_now, open_tokens
 from stillwatch.app.settings import Settings
 from stillwatch.app.state import master_key
 from stillwatch.app.tokenqueue import TokenQueue, Waiting
 from stillwatch.app.tokenvalues import MARK_PURPOSE, ValueReader
-from stillwatch.exchange.notary.epochs import number_of
 from stillwatch.gateway.published import replace_whole
 from stillwatch.logs.served import read_served
 from stillwatch.sketch.keys import KeyRing
@@ -173,9 +172,7 @@ class TokenKeeper:
         """Begin an epoch: every value is made a token anew, and what is older than the epoch before goes."""
         if self.status.epoch:
             self._queue.forget()
-        number = number_of(epoch)
-        kept = [name for name in self.index.epochs() if name == epoch or number_of(name) >= number - 1]
-        self.index.keep_only([*kept, epoch])
+        drop_old(self.index, epoch)
         self.status.epoch = epoch
 
     def _match_due(self) -> bool:

@@ -87,6 +87,10 @@ def pull(config: Path | None, state: Path, follow: bool, as_json: bool) -> None:
                     f"{done.objects} objects new, {done.sets} token sets fetched. In force: {done.in_force}; revoked "
                     f"{done.revoked}, disputed {done.disputed}, expired {done.expired}."
                 )
+                for line in done.unsupported:
+                    click.echo(safe(f"stillwatch: {line}: withdraw it, or publish again"), err=True)
+                for line in done.unsupported:
+                    click.echo(safe(f"stillwatch: {line}: withdraw it, or publish again"), err=True)
 
 
 @coalition.command("list")

@@ -193,23 +193,26 @@ def end(token: str, state: Path) -> None:
 @options.control_state
 @options.as_json
 def audit(check: bool, last: int, state: Path, as_json: bool) -> None:
-    """Print the audit trail, or check that nothing in it was changed.
+    """Print the audit trail, or check by its chain, and by the ledger if there is one, that nothing was changed.
 
     Exit code 0: printed, or the chain holds; 1: the chain is broken.
     """
     from stillwatch.app.control import open_control
+    from stillwatch.app.trailledger import contradicted
     from stillwatch.store.people import People
 
     with open_control(state, new=False) as book:
         people = People(book)
         head, broken = people.trail_head(), people.trail_broken() if check else None
+        against = contradicted(people, state) if check and broken is None else None
         entries = () if check else people.trail(limit=last)
     if check:
-        told = {"entries": head[0], "head": head[1], "broken": broken}
+        told = {"entries": head[0], "head": head[1], "broken": broken, "ledger_entry_contradicted": against}
         holds = f"{head[0]} entries, the chain holds; head {head[1]}"
         said = holds if broken is None else f"entry {broken} does not follow from the one before"
+        said = said if against is None else f"the trail was made anew: entry {against} of the ledger says otherwise"
         print_json(told) if as_json else click.echo(said)
-        sys.exit(broken is not None)
+        sys.exit(broken is not None or against is not None)
     if as_json:
         return print_json([asdict(entry) for entry in entries])
     rows = [(e.number, moment(e.at), e.by, e.how, e.what, e.subject, e.digest[:12]) for e in entries]

@@ -16,13 +16,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stillwatch.console.apitable import OPERATIONS, Asked, Operation, Parameter
-from stillwatch.console.gate import LARGEST_FORM, Gate, problem
+from stillwatch.console.gate import Gate, problem
 from stillwatch.console.office import Changes, Forbidden, Views
 from stillwatch.console.openapi import document
 from stillwatch.console.rights import MEANING, may
 from stillwatch.terms.errors import StillwatchError
 
 PREFIX: Final = "/api/v1"
+LARGEST_BODY: Final = 500_000
+"""Bytes; text of rules may be escaped six times over."""
 
 
 class Api:
@@ -43,6 +45,7 @@ class Api:
             if not may(me.role, operation.right):
                 return problem(403, "not_allowed", f"The role {me.role} may not {MEANING[operation.right]}.")
             try:
+                _check_names(operation, request)
                 given = {one.name: _value(one, request) for one in operation.takes}
                 body = await _body(operation, request) if operation.body is not None else None
             except Unreadable as wrong:
@@ -91,6 +94,15 @@ def _by_method(methods: dict[str, Callable[[Request], Awaitable[Response]]]) -> 
     return serve
 
 
+def _check_names(operation: Operation, request: Request) -> None:
+    """Refuse a parameter that there is not, so that a typing mistake never passes as a default."""
+    known = {one.name for one in operation.takes if one.where == "query"}
+    for name in request.query_params:
+        if name not in known:
+            told = f"must be one of {', '.join(sorted(known))}" if known else "this address takes none"
+            raise Unreadable(422, "bad_parameter", f"parameter {name[:40]!r}: unknown; {told}.")
+
+
 def _value(one: Parameter, request: Request) -> Any:
     if one.where == "path":
         text = str(request.path_params[one.name])
@@ -117,8 +129,8 @@ async def _body(operation: Operation, request: Request) -> Any:
     content = b""
     async for chunk in request.stream():
         content += chunk
-        if len(content) > LARGEST_FORM:
-            raise Unreadable(413, "too_large", f"The body must have at most {LARGEST_FORM} bytes.")
+        if len(content) > LARGEST_BODY:
+            raise Unreadable(413, "too_large", f"The body must have at most {LARGEST_BODY} bytes.")
     try:
         return msgspec.json.decode(content, type=operation.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:

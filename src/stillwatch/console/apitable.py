@@ -29,7 +29,7 @@ class DecisionBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     reason: Reason
     days: Days = 30.0
     kind: Literal["", "account", "campaign"] = ""
-    seen: Annotated[int, Meta(ge=0, le=100_000_000, description="Accounts that you read of; 0 does not check.")] = 0
+    seen: Annotated[float, Meta(ge=0, le=100_000_000, description="Accounts that you read of; 0 does not check.")] = 0.0
 
 
 class CloseBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -176,7 +176,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         about="Decide on a verdict, or propose it where two people have to agree.",
         answer=lambda q: q.changes.decide(q.me, Wish(
             subject=q.body.subject, verb=q.body.verb, reason=q.body.reason, days=q.body.days, kind=q.body.kind,
-            seen=q.body.seen,
+            seen=int(q.body.seen),
         )),
     ),
     Operation(

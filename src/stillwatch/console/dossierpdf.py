@@ -14,7 +14,7 @@ from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.platypus import Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import CondPageBreak, Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from stillwatch.console.dossiersections import DossierRecords, Grid, Section, headline, sections
 from stillwatch.console.wording import safe
@@ -51,8 +51,8 @@ def dossier_pdf(records: DossierRecords) -> bytes:
     def footer(canvas: Any, _: Any) -> None:
         canvas.setFont("Helvetica", 7.5)
         canvas.setFillColor(_QUIET)
-        canvas.drawString(_MARGIN, 11 * mm, foot)
-        canvas.drawRightString(A4[0] - _MARGIN, 11 * mm, str(canvas.getPageNumber()))
+        canvas.drawString(_MARGIN + 6, 11 * mm, foot)
+        canvas.drawRightString(A4[0] - _MARGIN - 6, 11 * mm, str(canvas.getPageNumber()))
 
     document.build(list(_story(records, name)), onFirstPage=footer, onLaterPages=footer)
     return out.getvalue()
@@ -70,8 +70,9 @@ def _story(records: DossierRecords, name: str) -> Iterator[Flowable]:
 
 def _section(section: Section, title: str, style: ParagraphStyle) -> Iterator[Flowable]:
     body = list(_body(section))
-    yield KeepTogether([_paragraph(title, style), *body[:1]])
-    yield from body[1:]
+    yield CondPageBreak(30 * mm)  # a title at the foot of a page would stand alone
+    yield _paragraph(title, style)
+    yield from body
     for part in section.parts:
         yield from _section(part, part.title, _PART)
 

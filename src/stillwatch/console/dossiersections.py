@@ -154,6 +154,8 @@ def _commitments(records: DossierRecords) -> Section:
         f"The protocol is entry {said.protocol_index} of a log that can only be added to. What is counted here was "
         "committed to in entries before it; what was asked of the suspect is in entries after it."
     )
+    if not records.protocol.suspect.available:
+        order += " Since when the suspect is available is not said, so no date can be compared with it."
     timed = tuple((str(one.size), one.at, one.by, one.file) for one in said.timed)
     grid = None
     if timed:
@@ -261,9 +263,9 @@ def _terms(records: DossierRecords) -> Section:
 
 def _measures(records: DossierRecords) -> Section:
     rows = tuple((one.name, one.state, one.source) for one in records.facts.measures)
-    lead = "What the provider does to protect the model, as its settings say on the day of this dossier."
+    lead = "What the provider does to protect the model, as its settings and records say on the day of this dossier."
     return Section(
-        title="Protective measures", paragraphs=(lead,) if rows else ("No settings were given.",),
+        title="Protective measures", paragraphs=(lead,) if rows else ("Nothing is on record.",),
         grid=Grid(head=("Measure", "State", "Source"), rows=rows, wide=(0.25, 0.5, 0.25)) if rows else None,
     )  # fmt: skip
 

@@ -77,6 +77,10 @@ class Views(Protocol):
         """Return what waits."""
         ...
 
+    def proposals(self) -> r.ProposalList:
+        """Return the open proposals."""
+        ...
+
     def decisions(self, before: int | None, limit: int) -> r.DecisionList:
         """Return decisions, newest first."""
         ...

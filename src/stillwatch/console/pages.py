@@ -115,9 +115,9 @@ class Pages:
     async def appeals(self, request: Request, asker: Asker) -> Response:
         """Show appeals."""
         shown = await run_in_threadpool(self._views.appeals)
-        queue = await run_in_threadpool(self._views.queue)
+        asked = await run_in_threadpool(self._views.proposals)
         return await self._paper.page(request, asker, "appeals.html", list=shown,
-                                      proposed={p.subject: p for p in queue.proposals if p.kind == "appeal"},
+                                      proposed={p.subject: p for p in asked.items if p.kind == "appeal"},
                                       account=request.query_params.get("account", ""))  # fmt: skip
 
     async def policy(self, request: Request, asker: Asker) -> Response:

@@ -17,6 +17,8 @@ LIMITS: Final = (
     "rests on the acquisition log and on the person who signed it.",
     "A third party who held the provider's marked answers could have trained the suspect on them. A mark shows whose "
     "answers were learned from, not who asked for them, unless an account's own key or canary is found.",
+    "Who planned the protocol may have asked the suspect before. Secrets that could be picked are counted; tests "
+    "that could have been planned instead are not.",
     "Where no third party stamped the ledger, its dates are the provider's own word.",
     "What an examination does not show is not shown to be absent.",
 )

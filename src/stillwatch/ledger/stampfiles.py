@@ -40,7 +40,7 @@ def keep_stamp(path: Path, response: bytes, roots: bytes) -> StampFile:
     while path.with_name(f"{path.name}.{number}.tsr").exists():
         number += 1
     answer, certificates = path.with_name(f"{path.name}.{number}.tsr"), path.with_name(f"{path.name}.{number}.pem")
-    certificates.write_bytes(roots)
+    certificates.write_bytes(stamps.plain_roots(roots))
     answer.write_bytes(response)
     found = stamp_file(path, answer)
     if found.problem:

@@ -90,6 +90,10 @@ class SqliteControl:
         """Return every decision, oldest first."""
         return self._read(Decision, "decisions", "id")
 
+    def decisions_after(self, number: int) -> tuple[Decision, ...]:
+        """Return the decisions with a higher id, oldest first: what was added since, as nothing else can be."""
+        return self._read(Decision, "decisions WHERE id > ?", "id", (number,))
+
     def add_decision(self, decision: Decision) -> int:
         """Keep a decision for ever and return its id; the id that it came with does not count."""
         with self.changing():

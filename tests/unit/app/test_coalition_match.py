@@ -10,6 +10,7 @@ from stillwatch.app.claims import claims_of
 from stillwatch.app.coalitionmatch import MatchRun
 from stillwatch.app.control import open_control
 from stillwatch.app.decide import Ask, decide, waiting
+from stillwatch.app.recognition import open_tokens
 from stillwatch.app.settings import Settings
 from stillwatch.exchange.notary.template import template
 from stillwatch.exchange.notary.values import device, payment
@@ -132,6 +133,17 @@ def test_a_budget_that_ends_in_the_middle_keeps_what_was_made(
         MatchRun(run.state, run.settings, tokeniser, until_over).run(rows, NOW)
     tokeniser.failing = ""
     assert run.run(rows, NOW).asked == 2
+
+
+def test_what_is_two_epochs_old_goes_with_a_run(run: MatchRun, tokeniser: LocalTokeniser) -> None:
+    names = []
+    for _ in range(3):
+        names.append(tokeniser.epoch)
+        run.run([line("a", payment="fp-1")], NOW)
+        tokeniser.number += 1
+    index = open_tokens(run.state)
+    assert index.epochs() == tuple(names[1:])
+    index.close()
 
 
 def test_the_command_says_who_matches_and_what_was_set_aside(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from stillwatch.app.coalitionitems import Items, read_items
 from stillwatch.app.coalitionmember import author_of, reach_of
 from stillwatch.app.coalitionpublish import Ask, Publisher, check_tellable
 from stillwatch.app.coalitionsay import Dispute, Sight, dispute, sight, withdraw
+from stillwatch.app.coalitionstanding import ENDED, RELEASED, unsupported
 from stillwatch.exchange.stix.extension import ID
-from stillwatch.exchange.stix.write import Author
+from stillwatch.exchange.stix.write import Author, Confirmed, campaign_of, revoked
 from stillwatch.exchange.taxii.received import Received
 from stillwatch.store.controlmemory import MemoryControl
 from stillwatch.terms.account import Decision
@@ -25,6 +26,7 @@ from tests.taxii_rig import NOW
 
 ACME = "identity--372be783-ba0b-5088-86a9-fffae4e5c0a0"
 ACCOUNTS = tuple(f"acct-{n}" for n in range(25))
+OWN = Author(identity=ACME, secret=b"k" * 32)
 CONFIG = CoalitionConfig(url="https://hub.example/taxii2/", organisation=ACME)
 
 
@@ -142,14 +144,14 @@ def test_publishing_again_makes_versions_and_all_of_it_can_be_withdrawn(received
     again, _ = told_of(received, [decision()], read_items(lines()))
     assert [i["id"] for i in again.objects] == [i["id"] for i in first.objects]
     for name in ("c-1", first.campaign):
-        gone = withdraw(received, name, NOW + 1.0)
+        gone = withdraw(received, OWN, name, NOW + 1.0)
         assert gone.subject == "c-1" and {i["id"] for i in gone.written.objects} == {i["id"] for i in own}
         assert all(i["revoked"] and i["modified"] > i["created"] for i in gone.written.objects)
-    received.put_own(withdraw(received, "c-1", NOW + 1.0).written.objects, "c-1", "ann", NOW)
+    received.put_own(withdraw(received, OWN, "c-1", NOW + 1.0).written.objects, "c-1", "ann", NOW)
     with pytest.raises(StillwatchError, match="withdrawn before"):
-        withdraw(received, "c-1", NOW + 2.0)
+        withdraw(received, OWN, "c-1", NOW + 2.0)
     with pytest.raises(StillwatchError, match="nothing of this name"):
-        withdraw(received, "c-9", NOW)
+        withdraw(received, OWN, "c-9", NOW)
 
 
 def test_sightings_and_disputes_are_of_others_warnings_that_were_pulled(received: Received) -> None:
@@ -200,7 +202,7 @@ def test_only_verified_organisations_have_a_voice_and_a_dispute_takes_force_away
     received.take("h", "c", [later], "")
     assert received.all()[0].in_force(NOW + 1.0)
     received.put_own([i for i in told.objects if "created_by_ref" in i], "c-1", "ann", NOW)
-    received.take("h", "c", withdraw(received, "c-1", NOW + 5.0).written.objects, "")
+    received.take("h", "c", withdraw(received, OWN, "c-1", NOW + 5.0).written.objects, "")
     gone = received.all()[0]
     assert gone.revoked and gone.tokens == b"" and not gone.in_force(NOW + 1.0)
 
@@ -231,3 +233,76 @@ def test_what_is_missing_to_reach_a_hub_is_said(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(StillwatchError, match="organisation"):
         author_of(CoalitionConfig(), tmp_path)
     assert asyncio.iscoroutinefunction(Publisher.send)
+
+
+def test_nobody_elses_word_ties_a_warning_to_a_campaign(received: Received) -> None:
+    told, written = told_of(received, [decision()], read_items(lines()))
+    received.take("h", "c", [*told.objects, verified(ACME), verified(ACME.replace("3", "4"))], "")
+    for digest, body in written.blobs.items():
+        received.put_set(digest, body)
+    other = Author(identity=ACME.replace("3", "4"), secret=b"o" * 32)
+    theirs = campaign_of(other, Confirmed(subject="x", name="x", networks=("AS1",)), NOW)
+    gone = revoked(next(i for i in theirs.objects if i["type"] == "campaign"), NOW)
+    item = next(i for i in told.objects if i["type"] == "indicator")
+    tie = {**next(i for i in theirs.objects if i["type"] == "relationship"), "relationship_type": "indicates",
+           "source_ref": item["id"], "target_ref": gone["id"], "modified": "2099-01-01T00:00:00.000Z"}  # fmt: skip
+    received.take("h", "c", [gone, tie], "")
+    assert received.all()[0].campaign == told.campaign and received.all()[0].in_force(NOW + 1.0)
+
+
+def test_what_is_not_told_any_more_is_withdrawn_with_the_next_publication(received: Received) -> None:
+    first, _ = told_of(received, [decision()], read_items([*lines(), *lines(20, kind="address")]))
+    assert set(first.tokens) == {"payment", "address"}
+    received.put_own([i for i in first.objects if "created_by_ref" in i], "c-1", "ann", NOW)
+    again, _ = told_of(received, [decision()], read_items(lines()))
+    gone = [i for i in again.objects if i.get("revoked") is True]
+    assert [i["extensions"][ID]["token_kind"] for i in gone if i["type"] == "indicator"] == ["address"]
+    assert {i["type"] for i in gone} == {"indicator", "relationship"}
+
+
+def test_a_campaign_that_was_withdrawn_can_be_told_anew_as_another(received: Received) -> None:
+    first, _ = told_of(received, [decision()], read_items(lines()))
+    received.put_own([i for i in first.objects if "created_by_ref" in i], "c-1", "ann", NOW)
+    received.put_own(withdraw(received, OWN, "c-1", NOW + 1.0).written.objects, "c-1", "ann", NOW)
+    again, _ = told_of(received, [decision()], read_items(lines()))
+    assert again.campaign != first.campaign and not any(i.get("revoked") for i in again.objects)
+
+
+def test_ones_own_can_be_withdrawn_from_what_was_pulled(received: Received) -> None:
+    rows = [json.dumps({"account": a, "kind": "network", "value": "AS64500"}) for a in ACCOUNTS]
+    told, _ = told_of(received, [decision()], read_items([*lines(), *rows]))
+    own = {i["id"] for i in told.objects if "created_by_ref" in i}
+    received.take("h", "c", told.objects, "")
+    assert {i["id"] for i in withdraw(received, OWN, told.campaign, NOW + 1.0).written.objects} == own
+    item = next(i["id"] for i in told.objects if i["type"] == "indicator")
+    assert [i["id"] for i in withdraw(received, OWN, item, NOW + 1.0).written.objects] == [item]
+    other = Author(identity=ACME.replace("3", "4"), secret=b"o" * 32)
+    with pytest.raises(StillwatchError, match="nothing of this name"):
+        withdraw(received, other, told.campaign, NOW)
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        ([], ""), ([decision(verb="release", at=NOW + 5.0)], ENDED), ([decision(at=NOW + 5.0)], ""),
+        ([decision(subject="acct-3", kind="account", accounts=("acct-3",), verb="dismiss", at=NOW + 5.0)], RELEASED),
+        ([decision(subject="acct-3", kind="account", accounts=("acct-3",), verb="dismiss", at=NOW - 5.0)], ""),
+    ],
+)  # fmt: skip
+def test_what_has_lost_its_ground_is_named(received: Received, after: list[Decision], why: str) -> None:
+    book = MemoryControl()
+    for one in (decision(), *after):
+        book.add_decision(one)
+    told, _ = told_of(received, [decision()], read_items(lines()))
+    received.put_own([i for i in told.objects if "created_by_ref" in i], "c-1", "ann", NOW)
+    assert unsupported(book, received, NOW + 10.0) == ({"c-1": why} if why else {})
+    assert unsupported(book, received, NOW + 2000.0) == {"c-1": ENDED}
+
+
+def test_tokens_of_an_expired_warning_are_forgotten(received: Received) -> None:
+    told, written = told_of(received, [decision()], read_items(lines()))
+    received.take("h", "c", told.objects, "")
+    for digest, body in written.blobs.items():
+        received.put_set(digest, body)
+    assert received.forget_expired(NOW + 46 * 86_400.0) == 0
+    assert received.forget_expired(NOW + 48 * 86_400.0) == 1 and received.wanted(NOW + 48 * 86_400.0) == ()

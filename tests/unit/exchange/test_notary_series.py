@@ -125,7 +125,10 @@ def test_keys_are_their_owners_alone_and_are_made_once(tmp_path: Path) -> None:
     with pytest.raises(StillwatchError, match="has an identity already"):
         KeyRoom.make(tmp_path / "n", 0.0)
     assert not room.turn(5.0).made
-    assert room.turn(EPOCH_SECONDS * 3.0).destroyed == (0,)
+    with pytest.raises(StillwatchError, match="set the clock"):
+        room.turn(EPOCH_SECONDS * 3.0)  # a clock that jumped destroys nothing by itself
+    assert room.key(0).public
+    assert room.turn(EPOCH_SECONDS * 3.0, leap=True).destroyed == (0,)
 
 
 def test_a_body_that_is_no_batch_is_refused_before_it_is_paid_for(pair: Pair) -> None:

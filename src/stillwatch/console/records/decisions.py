@@ -99,6 +99,8 @@ class Queue:
     """What waits for a person."""
 
     items: list[QueueItem]
+    waiting: int
+    """How many wait; the strongest are listed."""
     proposals: list[ProposalLine]
     ending: list[DecisionLine]
     """Decisions that end within 14 days."""

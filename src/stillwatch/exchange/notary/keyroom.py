@@ -73,18 +73,28 @@ class KeyRoom:
         """Ed25519 public key that members pin, 32 bytes."""
         return self._identity().public_key().public_bytes_raw()
 
-    def turn(self, now: float) -> Turned:
+    def turn(self, now: float, *, leap: bool = False) -> Turned:
         """Destroy the keys of epochs that ended, and draw that of the epoch in force if there is none.
 
+        Args:
+            now: Seconds since 1970.
+            leap: Pass over whole epochs: a person says that the clock is right. Otherwise a clock that jumps would
+                destroy a key that is still in force.
+
         Raises:
-            StillwatchError: the folder cannot be read or written.
+            StillwatchError: whole epochs would be passed over, or the folder cannot be read or written.
         """
-        number, destroyed = epoch_at(now), []
-        for old in sorted(self._numbers()):
+        number, destroyed, there = epoch_at(now), [], sorted(self._numbers())
+        if there and number > there[-1] + 1 and not leap:
+            raise StillwatchError(
+                f"notary {self.folder}: the clock says epoch {number}, and the last key is of epoch {there[-1]}. If "
+                "the clock is right, run `stillwatch notary rotate`, which destroys that key; otherwise set the clock."
+            )
+        for old in there:
             if old < number:
                 self._destroy(old)
                 destroyed.append(old)
-        made = number not in self._numbers()
+        made = number not in there
         if made:
             self._write(_name(number), secrets.token_bytes(SEED_BYTES))
         return Turned(number=number, made=made, destroyed=tuple(destroyed))

@@ -11,6 +11,9 @@ from typing import Final
 from stillwatch.terms.errors import StillwatchError
 
 NARROWEST: Final = {4: 24, 6: 48}
+_PATTERN: Final = re.compile(
+    r"\[(?:autonomous-system:number = (\d{1,10})|ipv[46]-addr:value ISSUBSET '([0-9a-f.:/]{1,43})')\]", re.ASCII
+)
 _AS: Final = re.compile(r"AS(\d{1,10})", re.ASCII)
 
 
@@ -51,3 +54,20 @@ def network_pattern(text: str) -> str:
         return f"[autonomous-system:number = {network[2:]}]"
     family = "ipv6-addr" if ":" in network else "ipv4-addr"
     return f"[{family}:value ISSUBSET '{network}']"
+
+
+def is_network_pattern(pattern: object) -> bool:
+    """Return whether a pattern names one public network, wide enough, as `network_pattern` writes it.
+
+    >>> is_network_pattern("[ipv4-addr:value ISSUBSET '203.0.113.0/24']")
+    True
+    >>> is_network_pattern("[ipv4-addr:value = '203.0.113.7']"), is_network_pattern(None)
+    (False, False)
+    """
+    found = _PATTERN.fullmatch(pattern) if isinstance(pattern, str) else None
+    if found is None:
+        return False
+    try:
+        return network_pattern(f"AS{found[1]}" if found[1] else found[2]) == pattern
+    except StillwatchError:
+        return False

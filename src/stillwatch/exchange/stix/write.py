@@ -20,7 +20,7 @@ import stix2.v21
 from stillwatch.exchange.stix import atlas, extension, tlp
 from stillwatch.exchange.stix.networks import network_pattern
 from stillwatch.exchange.stix.stamps import micros, milli_stamp
-from stillwatch.exchange.stix.tokensets import digest_of, pack
+from stillwatch.exchange.stix.tokensets import digest_of, pack, token_pattern
 from stillwatch.terms.coalition import CROWD_KINDS, LEAST_CROWD
 from stillwatch.terms.errors import StillwatchError
 
@@ -225,7 +225,7 @@ def _token_indicator(build: _Build, told: Confirmed, of: tuple[str, str], digest
     return {
         "id": build.author.id_of("indicator", told.subject, kind, epoch), "name": _KIND_NAMES[kind],
         "indicator_types": ["malicious-activity"], "pattern_type": PATTERN_TYPE,
-        "pattern": f"[oprf-token:kind = '{kind}' AND oprf-token:epoch = '{epoch}' AND oprf-token:set = '{digest}']",
+        "pattern": token_pattern(kind, epoch, digest),
         **_validity(build, told), "extensions": _extended(**more),
     }  # fmt: skip
 

@@ -12,7 +12,9 @@ import stix2
 from stix2.exceptions import STIXError
 
 from stillwatch.exchange.stix import atlas, extension, lint, tlp
+from stillwatch.exchange.stix.networks import is_network_pattern
 from stillwatch.exchange.stix.stamps import micros, of_seconds
+from stillwatch.exchange.stix.tokensets import token_pattern
 from stillwatch.exchange.taxii.objects import Item
 from stillwatch.terms.coalition import CROWD_KINDS, LEAST_CROWD
 
@@ -50,14 +52,14 @@ def unfit(plain: Mapping[str, Any], item: Item, identity: str, now: float) -> st
         return "It has no modified."
     if item.version > of_seconds(now + _AHEAD_SECONDS):
         return "Its modified lies in the future."
-    found = lint.findings(plain)
+    found = next(iter(lint.findings(plain)), "") or (_indicator(plain, item) if item.type == "indicator" else "")
     if found:
-        return found[0]
+        return found
     try:
         stix2.parse(dict(plain), allow_custom=False)
     except (STIXError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return "It is no strict STIX 2.1."
-    return _indicator(plain, item) if item.type == "indicator" else ""
+    return ""
 
 
 def untimely(item: Item, newest: tuple[int, str, bool] | None) -> str:
@@ -89,8 +91,12 @@ def _indicator(plain: Mapping[str, Any], item: Item) -> str:
         missing = {"token_kind", "epoch", "digest", "size"} - set(own)
         if missing:
             return f"An indicator of tokens must state {', '.join(sorted(missing))}."
+        if plain.get("pattern") != token_pattern(own["token_kind"], own["epoch"], own["digest"]):
+            return "Its pattern must name its kind, epoch and set, and nothing else."
         crowd = own["token_kind"] in CROWD_KINDS
     elif plain.get("pattern_type") == "stix":
+        if not is_network_pattern(plain.get("pattern")):
+            return "A pattern in clear must be one public network: an autonomous system, a /24 or /48 or wider."
         crowd = True
     else:
         return "Its pattern_type must be oprf-token or stix."

@@ -96,6 +96,17 @@ class Received:
         )  # fmt: skip
         return tuple(row[0] for row in rows)
 
+    def forget_expired(self, now: float) -> int:
+        """Delete token sets that no indicator in force names any more; return how many those were."""
+        with self._changing() as db:
+            gone = db.execute(
+                "DELETE FROM sets WHERE digest NOT IN (SELECT digest FROM objects WHERE digest IS NOT NULL"
+                " AND revoked = 0 AND (until IS NULL OR until > ?))", (round(now * 1e6),),
+            ).rowcount  # fmt: skip
+            if gone:
+                db.execute("UPDATE state SET generation = generation + 1")
+        return gone
+
     def put_set(self, digest: str, body: bytes) -> None:
         """Keep a token set.
 
@@ -120,6 +131,15 @@ class Received:
             "SELECT subject, body FROM own WHERE ? IS NULL OR subject = ? OR id = ? ORDER BY at, id", (name, name, name)
         )
         return [(subject, json.loads(body)) for subject, body in rows]
+
+    def told(self) -> dict[str, float]:
+        """Return by subject when campaigns that were not withdrawn were published last, seconds since 1970."""
+        found: dict[str, float] = {}
+        for subject, at, body in self._rows("SELECT subject, at, body FROM own"):
+            item = json.loads(body)
+            if item["type"] == "campaign" and item.get("revoked") is not True:
+                found[subject] = max(at, found.get(subject, 0.0))
+        return found
 
     def objects(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return the newest version of every object, of one type where it is given."""
@@ -147,23 +167,26 @@ class Received:
     def all(self) -> tuple[Advisory, ...]:
         """Return every advisory of a verified organisation, out of force too."""
         verified = self.organisations()
+        # Only its author says which campaign an indicator is of: another's word could tie it to one that is revoked.
         campaigns = {
-            str(r["source_ref"]): str(r["target_ref"]) for r in self.objects("relationship")
+            (str(r.get("created_by_ref")), str(r["source_ref"])): str(r["target_ref"])
+            for r in self.objects("relationship")
             if r.get("relationship_type") == "indicates" and str(r.get("target_ref")).startswith("campaign--")
         }  # fmt: skip
         disputes = self._disputes(verified)
-        revoked = {str(c["id"]) for c in self.objects("campaign") if c.get("revoked") is True}
+        revoked = {(str(c.get("created_by_ref")), str(c["id"])) for c in self.objects("campaign") if _gone(c)}
         sets = dict(self._rows("SELECT digest, body FROM sets"))
         out = []
         for item in self.objects("indicator"):
             own = (item.get("extensions") or {}).get(extension.ID) or {}
-            author, campaign = str(item.get("created_by_ref")), campaigns.get(str(item["id"]), "")
+            author = str(item.get("created_by_ref"))
+            campaign = campaigns.get((author, str(item["id"])), "")
             if item.get("pattern_type") == "oprf-token" and author in verified and "epoch" in own:
                 out.append(Advisory(
                     id=str(item["id"]), campaign=campaign, organisation=author, kind=str(own.get("token_kind")),
                     epoch=str(own["epoch"]), tokens=bytes(sets.get(own.get("digest"), b"")),
                     valid_from=_seconds(item.get("valid_from")), valid_until=_seconds(item.get("valid_until")),
-                    revoked=item.get("revoked") is True or campaign in revoked,
+                    revoked=item.get("revoked") is True or (author, campaign) in revoked,
                     disputed_by=tuple(sorted(disputes.get(str(item["id"]), set()) | disputes.get(campaign, set()))),
                 ))  # fmt: skip
         return tuple(out)
@@ -206,6 +229,10 @@ class Received:
             raise StillwatchError(
                 f"coalition file {self.path}: {problem}; look at the disk, or move the file away and pull again."
             ) from None
+
+
+def _gone(item: Mapping[str, Any]) -> bool:
+    return item.get("revoked") is True
 
 
 def _seconds(text: object) -> float:

@@ -22,7 +22,7 @@ FINE: Final = 10_000
 """The largest weight becomes this whole number; smaller ones are rounded to its steps."""
 MOST_PAIRS: Final = 200_000
 """Pairs kept, those with the largest weights; what is left out costs power, never validity."""
-SAMPLE: Final = 50_000
+SAMPLE: Final = 20_000
 """Pairs that random keys are tried on, those with the largest weights."""
 _TILE: Final = 1 << 18
 
@@ -65,6 +65,13 @@ class KeyedPairs:
         """Return the pairs chosen, by mask; it must not look at any key's signs."""
         return KeyedPairs(self.digests[chosen], self.tokens[chosen], self.weights[chosen])
 
+    def heaviest(self, most: int) -> "KeyedPairs":
+        """Return about `most` pairs, those with the largest weights; all where there are no more."""
+        if len(self.tokens) <= most:
+            return self
+        floor = np.sort(np.abs(self.weights))[-most]
+        return self.only(np.abs(self.weights) >= floor)
+
     @property
     def variance(self) -> int:
         """Variance of the sum under a random key, exactly."""
@@ -93,10 +100,7 @@ class KeyedPairs:
 
     def chance(self, rng: np.random.Generator, dummies: int = DUMMIES) -> FloatArray:
         """Return standardised sums under random keys, shape (dummies,), on the pairs with the largest weights."""
-        part = self
-        if len(self.tokens) > SAMPLE:
-            floor = np.sort(np.abs(self.weights))[-SAMPLE]
-            part = self.only(np.abs(self.weights) >= floor)
+        part = self.heaviest(SAMPLE)
         if not len(part.tokens):
             return np.zeros(dummies)
         return np.asarray(part.totals(*random_keys(rng, dummies)) / np.sqrt(part.variance))

@@ -22,7 +22,7 @@ from stillwatch.forensics.exams.marked import OPENINGS, SEED, dummies, why_not
 from stillwatch.forensics.exams.opened import OpenedKey, OpenedMarks
 from stillwatch.forensics.exams.servedlogits import POWER, first_places, gathered, logit_weights
 from stillwatch.forensics.exams.signs import hoeffding_tail, martingale_tail, normal_tail, sharp_tail, standard
-from stillwatch.stats.arrays import IntArray
+from stillwatch.stats.arrays import FloatArray, IntArray
 from stillwatch.terms.protocol import Value
 from stillwatch.treatments.marks.prf import U64
 from stillwatch.treatments.marks.served import ServedContexts
@@ -70,11 +70,10 @@ class ServedLogits(Examination):
             keep = keep[first_places(digests[keep].view(np.int64))]
         weights = logit_weights(log_p[keep].astype(np.float64), log_r[keep].astype(np.float64),
                                 power=given.real("power", str(POWER)))  # fmt: skip
-        if texts == "served":
-            weights = evened(weights)
-        vocab = marks.epoch.vocab
+        often = _often(given, keep) if texts == "served" else None
         distinct, number = np.unique(digests[keep], return_inverse=True)
-        at, token, weight = gathered(number.ravel(), tokens[keep].astype(np.int64), weights, vocab=vocab)
+        at, token, weight = gathered(number.ravel(), tokens[keep].astype(np.int64), weights, vocab=marks.epoch.vocab,
+                                     often=often)  # fmt: skip
         pairs = KeyedPairs.of(distinct[at], token, weight, most=2**31)
         return [self._scored(given, marks, key, pairs, texts) for key in marks.keys]
 
@@ -88,9 +87,10 @@ class ServedLogits(Examination):
         z = total / math.sqrt(max(variance, 1))
         most = float(np.abs(weights).sum())
         if texts == "served":
-            # every context has the same variance, so that their number fixes the plan
-            log_p = martingale_tail(float(total), float(variance), max(float(variance), 1.0))
-            least = martingale_tail(most, float(variance), max(float(variance), 1.0))
+            unit = largest(part)
+            plan = float(given.test.samples)
+            log_p = martingale_tail(total / unit, variance / unit**2, plan)
+            least = martingale_tail(most / unit, variance / unit**2, plan)
         else:
             log_p, least = float(sharp_tail(z)), float(sharp_tail(standard(most, weights)))
         scores = part.chance(given.rng("random keys"))
@@ -105,12 +105,20 @@ class ServedLogits(Examination):
         )  # fmt: skip
 
 
-def evened(
-    weights: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]",
-) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    """Return weights with the same sum of squares at every place, so that no earlier sign moves the variance."""
-    size = np.sqrt(np.square(weights).sum(axis=1, keepdims=True))
-    return np.asarray(np.divide(weights, size, out=np.zeros_like(weights), where=size > 0.0))
+def _often(given: Given, keep: IntArray) -> FloatArray | None:
+    """Return how often contexts occur in text without a mark, where the material says so."""
+    if not given.whole("counted", 0):
+        return None
+    (often,) = given.arrays("logprobs", "often")
+    return np.maximum(often[keep].astype(np.float64), 0.0)
+
+
+def largest(pairs: KeyedPairs) -> float:
+    """Return the largest standard deviation that one context brings; the plan counts contexts in units of it."""
+    if not len(pairs.tokens):
+        return 1.0
+    _, at = np.unique(pairs.digests, return_inverse=True)
+    return float(np.sqrt(np.bincount(at.ravel(), weights=np.square(pairs.weights.astype(np.float64))).max()))
 
 
 def contexts_of(digests: U64) -> int:

@@ -3,8 +3,10 @@
 In: log-probabilities of suspect and of a reference after the same texts, as far as the suspect tells them. Out: weights
 that know nothing of any key, each context counted once however often it was asked about.
     weight(c, w) = mean over the places of c of  mass^power * (log p - log r),  centred,  clipped
+    then set, for each context, to a sum of squares that is how often the context occurs
 with mass the mean of p and r. Power 1 is close to the difference of probabilities; lower powers listen to rare tokens,
-whose change the suspect's probabilities show without a single one being drawn.
+whose change the suspect's probabilities show without a single one being drawn. A context that occurs often was taught
+often, so that its weights carry the more mark and the less of other differences.
 Cost: one pass. Left to `keyed`: keys. Left to `signs`: p-values; where the texts asked about were shaped by the mark
 itself the weights follow earlier signs, and only `martingale_tail` holds.
 """
@@ -16,7 +18,7 @@ import numpy as np
 from stillwatch.stats.arrays import FloatArray, IntArray
 
 POWER: Final = 0.5
-CLIP: Final = 2.0
+CLIP: Final = 1.0
 """Nats beyond which a difference counts no more."""
 _LEAST: Final = 1e-9
 
@@ -43,24 +45,32 @@ def logit_weights(
 
 
 def gathered(
-    contexts: IntArray, tokens: IntArray, weights: FloatArray, *, vocab: int
+    contexts: IntArray, tokens: IntArray, weights: FloatArray, *, vocab: int, often: FloatArray | None = None
 ) -> tuple[IntArray, IntArray, FloatArray]:  # fmt: skip
-    """Return contexts, tokens and mean weights with every pair once.
+    """Return contexts, tokens and weights with every pair once, each context with its share of the variance.
 
     Args:
         contexts: A number for the context of each place, shape (places,).
         tokens: Which token each weight is of, shape (places, told).
         weights: Shape (places, told).
         vocab: Tokens in the vocabulary.
+        often: How often the context of each place occurs in text that knows no key, shape (places,); left out, the
+            places themselves are counted.
     """
-    _, of_place, places = np.unique(contexts, return_inverse=True, return_counts=True)
-    kept = np.unique(contexts)
-    code = (of_place.ravel()[:, None] * vocab + tokens).ravel()
+    kept, of_place, places = np.unique(contexts, return_inverse=True, return_counts=True)
+    of_place = of_place.ravel()
+    code = (of_place[:, None] * vocab + tokens).ravel()
     value = weights.ravel()
     on = value != 0.0
     pairs, at = np.unique(code[on], return_inverse=True)
     total = np.bincount(at.ravel(), weights=value[on], minlength=len(pairs))
-    return kept[pairs // vocab], pairs % vocab, total / places[pairs // vocab]
+    owner = pairs // vocab
+    size = np.sqrt(np.bincount(owner, weights=np.square(total), minlength=len(kept)))
+    share = np.asarray(places, np.float64)
+    if often is not None:
+        share = np.bincount(of_place, weights=often, minlength=len(kept)) / places
+    scale = np.divide(np.sqrt(share), size, out=np.zeros(len(kept)), where=size > 0.0)
+    return kept[owner], pairs % vocab, total * scale[owner]
 
 
 def first_places(contexts: IntArray) -> IntArray:

@@ -21,6 +21,7 @@ from stillwatch.stats.arrays import FloatArray, FloatLike
 SHARP: Final = 3.179
 """1 / (4 P(N >= sqrt 2)), rounded up: no weights make the tail larger than this many normal tails."""
 _STEPS: Final = 60
+_SCALES: Final = 8
 
 
 def standard(total: float, weights: FloatArray) -> float:
@@ -82,27 +83,26 @@ def saddlepoint_tail(total: float, weights: FloatArray) -> float:
     return min(0.0, float(log_ndtr(-(w + math.log(v / w) / w))))  # Barndorff-Nielsen's form: never negative
 
 
-def martingale_tail(total: float, variance: float, planned: float) -> float:
+def martingale_tail(total: float, variance: float, most: float) -> float:
     """Return the log of a p-value that holds where each weight may follow the signs before it.
 
-    One minus the half-normal mixture of exp(t S - t^2 V / 2): each has mean at most 1 under the null at every time, so
-    by Ville's inequality its reciprocal is a p-value, stopped whenever.
+    The mean over eight scales of the half-normal mixture of exp(t S - t^2 V / 2): each has mean at most 1 under the
+    null at every time, so by Ville's inequality its reciprocal is a p-value, stopped whenever.
 
     Args:
         total: S, the sum of weight times sign.
         variance: V, the sum of squared weights.
-        planned: What V was planned to be; above 0, fixed before anything is known. A bad plan costs power only.
+        most: What V can be at most; above 0, fixed before anything is known. Too high costs power only.
 
     >>> round(martingale_tail(80.0, 100.0, 100.0), 1), martingale_tail(-5.0, 100.0, 100.0)
-    (-29.9, 0.0)
+    (-29.1, 0.0)
     """
-    if not planned > 0.0:
-        raise ValueError(f"planned = {planned}: must be above 0, the variance that the exam was planned for.")
-    rho = planned / 30.0
+    if not most > 0.0:
+        raise ValueError(f"most = {most}: must be above 0, the greatest variance that the exam was planned for.")
+    rho = most / 8.0 * 0.25 ** np.arange(_SCALES)
     whole = variance + rho
     # half-normal over t with variance 1 / rho: 2 sqrt(rho / whole) exp(S^2 / 2 whole) P(N <= S / sqrt(whole))
     log_e = (
-        math.log(2.0) + 0.5 * math.log(rho / whole) + 0.5 * total * total / whole
-        + float(log_ndtr(total / math.sqrt(whole)))
+        math.log(2.0) + 0.5 * np.log(rho / whole) + 0.5 * total * total / whole + log_ndtr(total / np.sqrt(whole))
     )  # fmt: skip
-    return min(0.0, -log_e)
+    return min(0.0, math.log(_SCALES) - float(np.logaddexp.reduce(log_e)))

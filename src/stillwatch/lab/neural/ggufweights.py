@@ -46,7 +46,7 @@ def read_weights(path: Path) -> Weights:
             if file.read(4) != b"GGUF" or _number(file, 4) not in (2, 3):
                 raise StillwatchError(f"model file {path.name}: is no GGUF file of version 2 or 3.")
             tensors = int(_number(file, 10))
-            facts = {}
+            facts: dict[str, float] = {}
             for _ in range(int(_number(file, 10))):
                 name = _text(file)
                 value = _value(file, int(_number(file, 4)))

