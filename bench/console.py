@@ -214,9 +214,10 @@ def _cpu(process: int | None) -> float:
 
 def _decide(state: ConsoleState, report: Report, number: int) -> None:
     now, campaign = time.time(), report.verdicts.campaigns[-1 - number]
+    accounts = tuple(report.names[a] for a in campaign.accounts)
     state.book.add_decision(Decision(
-        subject=campaign.id, kind="campaign", accounts=tuple(report.names[a] for a in campaign.accounts),
-        verb="confirm", by="bo", reason="seen", at=now, expires=now + DAY, receipt="r",
+        subject=campaign.id, kind="campaign", accounts=accounts, verb="confirm", by="bo", reason="seen", at=now,
+        expires=now + DAY, receipt="r",
     ))  # fmt: skip
 
 
