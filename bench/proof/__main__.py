@@ -53,13 +53,13 @@ def main() -> None:
 def tables(judges: dict[int, Judge]) -> tuple[str, int]:
     """Return all tables as Markdown, and how many innocents were accused; progress goes to standard error."""
     say = partial(print, file=sys.stderr, flush=True)
-    innocents, accused = innocent_table(judges, say)
     shared = tuple(name for name in ("shared", "default") if any(one.students.made(name) for one in judges.values()))
     parts = {
         "The measure": main_table(judges, say), "Tracing 20 of 10,000 accounts": tracing_table(judges, shared, say),
-        "Canaries": canary_table(judges, say), "Innocent students": innocents,
-        "After an attack": removal_table(judges, ("m20", "retold", "washed"), say),
+        "Canaries": canary_table(judges, say),
     }  # fmt: skip
+    parts["Innocent students"], accused = innocent_table(judges, say)
+    parts["After an attack"] = removal_table(judges, ("m20", "retold", "washed"), say)
     return "\n\n".join(f"### {name}\n\n{text}" for name, text in parts.items()), accused
 
 

@@ -54,6 +54,8 @@ class Admitted:
 def add_member(hub: Hub, secret: bytes, new: NewMember, now: float) -> Admitted:
     """Add a member, or give one of this name a new key, and tell the collections who it is.
 
+    For a name that is there the certificate and the verification stay, unless others are given.
+
     Raises:
         StillwatchError: a name cannot be one, the certificate cannot be read, or there is no such collection.
     """
@@ -69,14 +71,14 @@ def add_member(hub: Hub, secret: bytes, new: NewMember, now: float) -> Admitted:
     key = PREFIX + secrets.token_urlsafe(32)
     member = Member(
         name=new.name, organisation=new.organisation.strip(), identity=identity_of(new.organisation),
-        verified=new.verified.strip(), digest=key_digest(key, secret),
-        certificate=fingerprint_of(new.certificate) if new.certificate else None, created=now, expires=new.expires,
+        verified=new.verified.strip() or (before.verified if before else ""), digest=key_digest(key, secret),
+        certificate=_certificate(new, before), created=now, expires=new.expires,
     )  # fmt: skip
     open_to = _collections(hub, new.collections)
     hub.register.put_member(member)
     for number in open_to:
         hub.register.grant(member.name, number, Rights(new.read, new.write))
-    Intake(hub).introduce(member, now)
+    Intake(hub).introduce(replace(member, verified=_voice(hub, member.identity, now)), now)
     return Admitted(member, key)
 
 
@@ -92,8 +94,7 @@ def revoke_member(hub: Hub, name: str, now: float) -> Member:
     if found.revoked is None:
         found = replace(found, revoked=now)
         hub.register.put_member(found)
-        if not any(m.identity == found.identity and m.good_at(now) for m in hub.register.members()):
-            Intake(hub).introduce(replace(found, verified=""), now)
+        Intake(hub).introduce(replace(found, verified=_voice(hub, found.identity, now)), now)
     return found
 
 
@@ -107,6 +108,19 @@ def fingerprint_of(path: Path) -> str:
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(path.read_text(encoding="ascii").strip())).hexdigest()
     except (OSError, ValueError):
         raise StillwatchError(f"certificate {path}: must be one certificate in PEM; give the member's own.") from None
+
+
+def _certificate(new: NewMember, before: Member | None) -> str | None:
+    """Return the fingerprint to ask for: a new key does not do away with the certificate that went with the old one."""
+    if new.certificate:
+        return fingerprint_of(new.certificate)
+    return before.certificate if before else None
+
+
+def _voice(hub: Hub, identity: str, now: float) -> str:
+    """Return how an organisation was verified, by any member that may come in; empty where by none."""
+    good = (m for m in hub.register.members() if m.identity == identity and m.good_at(now))
+    return next((m.verified for m in good if m.verified), "")
 
 
 def _collections(hub: Hub, names: tuple[str, ...]) -> list[int]:

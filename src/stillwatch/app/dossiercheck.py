@@ -98,6 +98,9 @@ def check_files(files: Files, fingerprint: str = "", exams: Catalog[Exam] | None
             checked.append(said)
     except StillwatchError as problem:
         return _wrong(key, (str(problem).splitlines()[0],), checked)
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as problem:
+        # Whoever sealed it may have put in anything; what cannot be read is rejected and not explained.
+        return _wrong(key, (f"dossier: holds what cannot be read ({type(problem).__name__})",), checked)
     if not fingerprint:
         notes.append("the key was taken from the dossier: compare its fingerprint with what the provider gave you")
     return DossierCheck(

@@ -2,18 +2,12 @@
 
 In: the examination's folder, the state folder, materials that nobody can be asked for. Out: findings and conclusion.
 A stop at any moment is gone on from by the same command. Transcripts are kept among the materials and are the only
-texts of an examination. Left to `examination`: signing and logging. Left to `suspects`: asking.
+texts of an examination. Left to `examination`: signing and logging. Left to `examineask`: asking.
 """
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-import msgspec
-
-from stillwatch import __version__
 from stillwatch.app.examination import (
     MATERIALS,
     Examination,
@@ -25,36 +19,23 @@ from stillwatch.app.examination import (
     open_secrets,
     read,
 )
+from stillwatch.app.examineask import RunAsk, Told, acquire, attempt, raw_name
 from stillwatch.app.examinematerials import Tokenise, answers_of, expected_of, logprobs_of, tokens_of
-from stillwatch.app.examineplan import PLAN, PROBES_DIGEST, PROBES_FOLDER, Plan, read_plan
+from stillwatch.app.examineplan import PLAN, Plan, read_plan
 from stillwatch.app.ledger import reveals
-from stillwatch.app.opensuspect import load_model, open_suspect
+from stillwatch.app.markring import load_ring
+from stillwatch.app.opensuspect import load_model
+from stillwatch.app.servedindex import served_of
 from stillwatch.forensics.conclusion import Conclusion, conclude
 from stillwatch.forensics.exams import EXAMS
-from stillwatch.ledger.logfile import iso
-from stillwatch.suspects.ask import Asked, Budget, ask
-from stillwatch.suspects.suspect import Probe, Suspect
+from stillwatch.forensics.exams.given import packed
 from stillwatch.suspects.texts import TextSuspect
 from stillwatch.suspects.transcript import Row, Transcript
 from stillwatch.terms.canon import sha256
 from stillwatch.terms.errors import StillwatchError
-from stillwatch.terms.finding import Acquired, Finding
+from stillwatch.terms.finding import Finding
 from stillwatch.terms.protocol import PlannedTest
 from stillwatch.terms.reveal import Reveal
-
-Told = Callable[[str], None]
-TOOL: Final = f"stillwatch {__version__}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunAsk:
-    """What a person asks."""
-
-    folder: Path
-    state: Path
-    by: str
-    given: Mapping[str, Path] = field(default_factory=dict)
-    """Files to take as materials, by the material's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +61,9 @@ def run(ask_: RunAsk, say: Told) -> Examined:
     if not found.findings:
         plan = _plan(ask_.folder, found)
         _take(ask_, found)
-        _acquire(ask_, found, plan, say)
+        acquire(ask_, found, plan, say)
         _derive(ask_, found, plan)
+        _served(ask_, found)
         _open(ask_, found)
         held = materials(ask_.folder)
         computed = [one for test in found.protocol.tests for one in EXAMS.get(test.exam).find(test, held)]
@@ -109,52 +91,25 @@ def _take(ask_: RunAsk, found: Examination) -> None:
         if not owner:
             raise StillwatchError(f"material {name}: no planned test takes one of this name; see protocol.json.")
         if name.split("/")[0] in ("transcript", "texts"):
-            log_attempt(ask_.state, ask_.folder, _acquired(ask_.by, owner[0], name, (1, 1), "file given"), raw)
+            log_attempt(ask_.state, ask_.folder, attempt(ask_.by, owner[0], name, (1, 1), "file given"), raw)
         else:
             keep_material(ask_.folder, name, raw)
 
 
-def _acquire(ask_: RunAsk, found: Examination, plan: Plan, say: Told) -> None:
-    """Ask the suspect what is left to ask, test by test."""
-    if plan.suspect.kind == "texts":
-        return
-    todo = [test for test in found.protocol.tests if PROBES_DIGEST in test.parameters]
-    todo = [test for test in todo if not _logged(ask_.folder, _raw(test))]
-    if not todo:
-        return
-    with open_suspect(plan.suspect, plan.tokenizer) as suspect:
-        for test in todo:
-            _asked(ask_, plan, test, suspect, say)
-
-
-def _asked(ask_: RunAsk, plan: Plan, test: PlannedTest, suspect: Suspect, say: Told) -> None:
-    transcript = Transcript.open(ask_.folder / MATERIALS / _raw(test))
-    budget = Budget(queries=plan.budget.queries, tokens=plan.budget.tokens)
-    last = Asked(asked=0, answered=0, failed=0, spent=0, left=0)
-    problem = ""
-    try:
-        for last in ask(suspect, _probes(ask_.folder, test), transcript, budget, lambda: iso(time.time())):
-            say(f"{test.id}: {last.answered} answered, {last.left} left, {last.spent:,} tokens")
-    except StillwatchError as error:
-        problem = str(error)
-        raise
-    finally:
-        if problem or last.ended != "done":
-            note = "asking ended early" if problem else f"ended by {last.ended or 'a stop'}"
-            counts = (last.asked, last.answered)
-            log_attempt(ask_.state, ask_.folder, _acquired(ask_.by, test.id, "", counts, note))
-    if last.ended != "done":
-        raise StillwatchError(
-            f"examination {ask_.folder}: the budget of {last.ended} ended with {last.left} probes left. What was "
-            "answered is kept; a new examination may plan more."
-        )
-    rows = list(transcript.rows())
-    log_attempt(ask_.state, ask_.folder, _acquired(ask_.by, test.id, _raw(test), (transcript.asked, len(rows)), ""))
+def _served(ask_: RunAsk, found: Examination) -> None:
+    """Put the contexts that an account was served among the materials, where a test asks for them by account."""
+    for test in found.protocol.tests:
+        name, account = str(test.parameters.get("served", "")), str(test.parameters.get("account", ""))
+        if not name or not account or (ask_.folder / MATERIALS / name).exists():
+            continue
+        epochs = [test.parameters["epoch"]] if "epoch" in test.parameters else [load_ring(ask_.state).current.number]
+        held = served_of(ask_.state, int(str(epochs[0])), account)
+        if len(held):
+            keep_material(ask_.folder, name, packed(digests=held.digests))
 
 
 def _derive(ask_: RunAsk, found: Examination, plan: Plan) -> None:
     """Make the materials that come of transcripts and of a reference; those that are there stay."""
-    tokenise = _tokeniser(plan)
     for test in found.protocol.tests:
         rows = _rows(ask_, plan, test)
         if not rows:
@@ -163,23 +118,23 @@ def _derive(ask_: RunAsk, found: Examination, plan: Plan) -> None:
             name = str(test.parameters.get(need.parameter, ""))
             if not name or (ask_.folder / MATERIALS / name).exists():
                 continue
-            raw = _made(need.parameter, test, rows, plan, tokenise, ask_.folder)
+            raw = _made(need.parameter, test, rows, plan, ask_.folder)
             if raw is None:
                 continue
             if need.role == "transcript":
                 note = "made from the transcript" if plan.suspect.kind != "texts" else "texts taken"
                 counts = (len(rows), len(rows))
-                log_attempt(ask_.state, ask_.folder, _acquired(ask_.by, test.id, name, counts, note), raw)
+                log_attempt(ask_.state, ask_.folder, attempt(ask_.by, test.id, name, counts, note), raw)
             else:
                 keep_material(ask_.folder, name, raw)
 
 
 def _made(
-    parameter: str, test: PlannedTest, rows: list[Row], plan: Plan, tokenise: Tokenise | None, folder: Path
+    parameter: str, test: PlannedTest, rows: list[Row], plan: Plan, folder: Path
 ) -> bytes | None:  # fmt: skip
     """Return a material by the parameter that names it; None where it cannot be made."""
     if parameter == "tokens":
-        return tokens_of(rows, tokenise)
+        return tokens_of(rows, _tokeniser(plan))
     if parameter == "answers":
         return answers_of(rows)
     if plan.reference is None:
@@ -198,7 +153,7 @@ def _rows(ask_: RunAsk, plan: Plan, test: PlannedTest) -> list[Row]:
     if plan.suspect.kind == "texts":
         suspect = TextSuspect(path=Path(plan.suspect.where))
         return [Row(one.id, "", one.prompt, (), one.reply) for one in suspect.held()][: test.samples]
-    path = ask_.folder / MATERIALS / _raw(test)
+    path = ask_.folder / MATERIALS / raw_name(test)
     return list(Transcript.open(path).rows()) if path.exists() else []
 
 
@@ -225,22 +180,6 @@ def _epoch(test: PlannedTest, keys: list[Reveal]) -> int:
     return int(str(test.parameters.get("epoch", newest)))
 
 
-def _probes(folder: Path, test: PlannedTest) -> list[Probe]:
-    name = f"{PROBES_FOLDER}/{test.id}.jsonl"
-    raw = read(folder, name)
-    if sha256(raw) != test.parameters[PROBES_DIGEST]:
-        raise StillwatchError(f"examination {folder}: {name} is not what was signed; put it back.")
-    out = []
-    for number, line in enumerate(raw.splitlines(), 1):
-        try:
-            row = msgspec.json.decode(line)
-            row.setdefault("id", f"p{number}")
-            out.append(msgspec.convert(row, Probe))
-        except (msgspec.MsgspecError, AttributeError):
-            raise StillwatchError(f"probes {name}, line {number}: must have `prompt` or `tokens`.") from None
-    return out[: test.samples]
-
-
 def _tokeniser(plan: Plan) -> Tokenise | None:
     if not plan.tokenizer:
         return None
@@ -248,16 +187,3 @@ def _tokeniser(plan: Plan) -> Tokenise | None:
 
     tokens = load_tokens(Path(plan.tokenizer))
     return lambda text: [int(one) for one in tokens.ids(text)]
-
-
-def _raw(test: PlannedTest) -> str:
-    return f"transcript/{test.id}.raw.jsonl"
-
-
-def _logged(folder: Path, name: str) -> bool:
-    return any(one.material == name for one in load(folder).acquired)
-
-
-def _acquired(by: str, test: str, material: str, counts: tuple[int, int], note: str) -> Acquired:
-    return Acquired(n=0, at=iso(time.time()), by=by, tool=TOOL, test=test, asked=counts[0], answered=counts[1],
-                    material=material, sha256="", note=note)  # fmt: skip

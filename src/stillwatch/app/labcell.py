@@ -28,7 +28,7 @@ from stillwatch.lab.attacks.lasthead import overlap
 from stillwatch.lab.cell import Cell, Contained, Measured, Row
 from stillwatch.lab.client import Ledger, ThiefClient, Wire, wire_session
 from stillwatch.lab.honest import Honest, Served, confidence_moved
-from stillwatch.lab.manifest import signed
+from stillwatch.lab.manifest import keep_manifest, signed
 from stillwatch.lab.removal import remove
 from stillwatch.lab.slots import Pace, Turns, honest_turns, thief_turns
 from stillwatch.lab.task import Bench, Harvest, Job, Marking
@@ -62,6 +62,8 @@ class CellSetup:
     """State folder of the cell; made anew."""
     key: bytes = field(repr=False)
     """Of the run folder; harvests are signed with it."""
+    manifest: Path | None = None
+    """Where the signed note of the harvest is kept; None for nowhere."""
     say: Callable[[str], None] = lambda _: None
 
 
@@ -209,9 +211,12 @@ def _scored(play: _Play, harvest: Harvest, notes: _Notes) -> Row:
     """Train the student and fill in the scorecard."""
     cell, setup, job = play.cell, play.setup, play.job
     bench = setup.bench
+    manifest = signed(harvest, cell, setup.key)
+    if setup.manifest is not None:
+        keep_manifest(manifest, setup.manifest)
     if cell.removal:
         setup.say(f"{cell.label}: cleaning")
-        harvest = remove(harvest, (signed(harvest, cell, setup.key), setup.key), cell.removal, bench, job)
+        harvest = remove(harvest, (manifest, setup.key), cell.removal, bench, job)
     reading = ""
     if cell.thief == "adaptive":
         setup.say(f"{cell.label}: finding out what to believe")

@@ -77,7 +77,7 @@ def run(folder: Path, pairs: tuple[str, ...], by: str, state: Path, quiet: bool,
 
     Exit code 1: copying is shown; 0: it is not shown; 3: too little to tell.
     """
-    from stillwatch.app.examinerun import RunAsk
+    from stillwatch.app.examineask import RunAsk
     from stillwatch.app.examinerun import run as make
 
     if not all("=" in pair for pair in pairs):

@@ -47,6 +47,24 @@ def signed(harvest: Harvest, cell: Cell, key: bytes) -> Manifest:
     return Manifest(cell=cell, rows=len(harvest), digest=digest, signature=_signature(cell, len(harvest), digest, key))
 
 
+def keep_manifest(manifest: Manifest, path: Path) -> None:
+    """Write a manifest; it holds digests, no text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest in a file.
+
+    Raises:
+        StillwatchError: it is none.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as problem:
+        raise StillwatchError(f"manifest {path}: {type(problem).__name__}; must be one that the lab wrote.") from None
+
+
 def checked(harvest: Harvest, manifest: Manifest, key: bytes) -> Harvest:
     """Return the harvest where the manifest is its own and signed under this key.
 

@@ -21,7 +21,7 @@ from stillwatch.lab.traffic.plan import EVASIONS
 from stillwatch.terms.errors import StillwatchError
 
 VERDICTS: Final = ("none", "given", "earned")
-PACKAGED: Final = ("quick", "standard")
+PACKAGED: Final = ("quick", "standard", "prompt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

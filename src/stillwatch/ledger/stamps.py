@@ -75,7 +75,7 @@ def read_roots(pem: bytes) -> list[x509.Certificate]:
     """
     try:
         return x509.load_pem_x509_certificates(pem)
-    except ValueError:
+    except Exception:  # the parser has more kinds of refusal than it names, and each means the same here
         raise StillwatchError(
             "timestamp roots: hold no certificate in PEM; take the file from the authority."
         ) from None
@@ -102,15 +102,16 @@ def check(response: bytes, content: bytes, roots: Sequence[x509.Certificate]) ->
         StillwatchError: it is no answer, was refused, is of another file, or is not signed under these roots.
     """
     found = _decoded(response)
-    builder = VerifierBuilder(roots=[one for one in roots if one.issuer == one.subject])
-    for one in roots:
-        if one.issuer != one.subject:
-            builder = builder.add_intermediate_certificate(one)
     try:
+        builder = VerifierBuilder(roots=[one for one in roots if one.issuer == one.subject])
+        for one in roots:
+            if one.issuer != one.subject:
+                builder = builder.add_intermediate_certificate(one)
         builder.build().verify_message(found, content)
-    except (VerificationError, ValueError) as problem:
-        raise StillwatchError(f"timestamp: does not hold ({problem}).") from None
-    return Stamp(at=found.tst_info.gen_time.astimezone(UTC), by=_signer(found, roots))
+        return Stamp(at=found.tst_info.gen_time.astimezone(UTC), by=_signer(found, roots))
+    except Exception as problem:  # certificates are parsed no sooner than they are looked at, with refusals of any kind
+        said = str(problem) if isinstance(problem, VerificationError) else type(problem).__name__
+        raise StillwatchError(f"timestamp: does not hold ({said}).") from None
 
 
 def _decoded(response: bytes) -> TimeStampResponse:
@@ -118,8 +119,8 @@ def _decoded(response: bytes) -> TimeStampResponse:
         found = decode_timestamp_response(response)
         if found.status == _GRANTED and bytes(found.as_bytes()) == response:
             return found
-    except ValueError:
-        pass
+    except Exception:
+        found = None
     raise StillwatchError("timestamp: is no answer that grants one, or was altered; ask the authority again.")
 
 

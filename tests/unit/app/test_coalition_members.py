@@ -45,6 +45,8 @@ def test_an_organisation_is_introduced_and_loses_its_voice_with_its_last_member(
     add_member(hub, secret, NewMember(name="b", organisation="Acme", verified="register"), NOW + 1.0)
     add_member(hub, secret, NewMember(name="c", organisation="Quiet"), NOW + 2.0)
     assert voices(hub) == {"Acme": True, "Quiet": False}
+    add_member(hub, secret, NewMember(name="d", organisation="Acme"), NOW + 2.5)
+    assert voices(hub)["Acme"] is True  # a member more takes no voice away
     revoke_member(hub, "a", NOW + 3.0)
     assert voices(hub)["Acme"] is True
     revoke_member(hub, "b", NOW + 4.0)
@@ -75,6 +77,8 @@ def test_a_name_stays_with_its_organisation_and_a_certificate_with_its_member(tm
     certificate, _, shown = Authority(tmp_path).issue("a")
     assert fingerprint_of(certificate) == shown
     add_member(hub, secret, NewMember(name="a", organisation="Acme", certificate=certificate), NOW)
+    again = add_member(hub, secret, NewMember(name="a", organisation="Acme"), NOW + 1.0)
+    assert again.member.certificate == shown  # a new key does not let in without it
     with pytest.raises(StillwatchError, match="belongs to Acme"):
         add_member(hub, secret, NewMember(name="a", organisation="Other"), NOW)
     with pytest.raises(StillwatchError, match="already member a's"):

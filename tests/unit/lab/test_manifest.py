@@ -1,12 +1,13 @@
 """Removal takes harvests that this lab made and signed, and nothing else."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stillwatch.lab.cell import Cell
-from stillwatch.lab.manifest import checked, signed
+from stillwatch.lab.manifest import checked, keep_manifest, read_manifest, signed
 from stillwatch.lab.removal import REMOVALS, remove
 from stillwatch.lab.task import HarvestRow, Item, Job
 from stillwatch.terms.errors import StillwatchError
@@ -44,6 +45,15 @@ def test_what_the_lab_did_not_sign_is_refused(forged: str) -> None:
         manifest = replace(manifest, cell=replace(CELL, seed=2))
     with pytest.raises(StillwatchError, match="made and signed"):
         checked(rows, manifest, b"x" * 32 if forged == "key" else KEY)
+
+
+def test_a_kept_manifest_is_read_back_and_anything_else_is_refused(tmp_path: Path) -> None:
+    manifest = signed(harvest(), CELL, KEY)
+    keep_manifest(manifest, tmp_path / "one.json")
+    assert read_manifest(tmp_path / "one.json") == manifest
+    (tmp_path / "two.json").write_text("{}")
+    with pytest.raises(StillwatchError, match="must be one that the lab wrote"):
+        read_manifest(tmp_path / "two.json")
 
 
 def test_no_text_stands_in_a_manifest() -> None:

@@ -1,3 +1,5 @@
+import base64
+import random
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,23 @@ def test_nobody_is_asked_where_the_address_is_none() -> None:
             stamps.ask(url, b"x")
     with pytest.raises(StillwatchError, match="PEM"):
         stamps.read_roots(b"no certificate")
+
+
+def test_no_changed_byte_of_roots_or_answer_ends_in_anything_but_a_refusal(tsa: tuple[Path, Path]) -> None:
+    """A changed byte may leave what is stated as it was; it must not state something else, nor break the check."""
+    content, pem = b"what was there", tsa[1].read_bytes()
+    answer = answered(tsa[0], stamps.request_for(content))
+    true, chance = stamps.check(answer, content, stamps.read_roots(pem)), random.Random(3161)
+    der = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
+    for _ in range(300):
+        for raw in (der, answer):
+            changed = bytearray(raw)
+            changed[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
+            roots = pem
+            if raw is der:
+                roots = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(changed) + b"-----END CERTIFICATE-----\n"
+            try:
+                found = stamps.check(bytes(changed) if raw is answer else answer, content, stamps.read_roots(roots))
+            except StillwatchError:
+                continue
+            assert found == true

@@ -1,7 +1,7 @@
 """A set of tokens as one file: sorted, without repeats, 16 bytes each, named by its SHA-256.
 
-In: tokens. Out: bytes and their digest, and back. Cost: 16 bytes a token, against some 320 for an indicator of its own:
-24,000 accounts with four tokens each are 1.5 MB instead of 30, and nothing in them has to be parsed.
+In: tokens. Out: bytes and their digest, and back. Cost: 16 bytes a token, against some 900 for an indicator of its own:
+24,000 accounts with four tokens each are 1.5 MB instead of 88, and nothing in them has to be parsed.
 Sorting takes away the order in which accounts were flagged.
 """
 

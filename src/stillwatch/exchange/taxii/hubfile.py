@@ -1,4 +1,4 @@
-"""The hub's one file: SQLite in write-ahead mode, a connection a thread, writers one after another.
+"""The hub's one file: SQLite in write-ahead mode, connections that threads borrow, writers one after another.
 
 In: SQL. Out: rows. A change is on disk when `writing` ends; readers never wait for writers. Any number of threads and
 processes may hold the file open. Cost: a write some milliseconds and one fsync.
@@ -29,7 +29,8 @@ class HubFile:
     def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path, self._busy = path, busy_seconds
         self._own = threading.local()
-        self._all: list[sqlite3.Connection] = []
+        """What a thread that is writing holds."""
+        self._free: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
         with self._named():
@@ -45,72 +46,86 @@ class HubFile:
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         """Return the rows of one statement."""
-        with self._named():
-            return self._connection().execute(sql, values).fetchall()
+        with self._named(), self._lent() as connection:
+            return connection.execute(sql, values).fetchall()
 
     def many(self, sql: str, values: list[tuple[Any, ...]]) -> None:
         """Run one statement for each of the values."""
-        with self._named():
-            self._connection().executemany(sql, values)
+        with self._named(), self._lent() as connection:
+            connection.executemany(sql, values)
 
     @contextmanager
     def writing(self) -> Iterator[Self]:
-        """Make all changes within one whole, with no other writer in between. Not nested."""
-        with self._named():
-            self._connection().execute("BEGIN IMMEDIATE")
-        try:
-            yield self
+        """Make all changes of this thread within one whole, with no other writer in between. Not nested."""
+        with self._lent() as connection:
             with self._named():
-                self._connection().execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                if self._connection().in_transaction:
-                    self._connection().execute("ROLLBACK")
-            raise
+                connection.execute("BEGIN IMMEDIATE")
+            self._own.held = connection
+            try:
+                yield self
+                with self._named():
+                    connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._own.held = None
 
     def close(self) -> None:
-        """Let go of the file in every thread; twice does no harm."""
+        """Let go of the file; twice does no harm."""
         with self._lock:
             self._closed = True
-            for connection in self._all:
+            for connection in self._free:
                 connection.close()
-            self._all.clear()
+            self._free.clear()
 
-    def _connection(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._own, "connection", None)
-        if found is None:
-            found = sqlite3.connect(self.path, timeout=self._busy, isolation_level=None, check_same_thread=False)
-            found.execute("PRAGMA synchronous = FULL")
-            found.execute("PRAGMA secure_delete = ON")  # a withdrawn token set is overwritten, not only unlinked
+    @contextmanager
+    def _lent(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for a moment: threads come and go, and as many stay open as were ever needed at once."""
+        held: sqlite3.Connection | None = getattr(self._own, "held", None)
+        if held is not None:
+            yield held
+            return
+        connection = self._taken()
+        try:
+            yield connection
+        finally:
             with self._lock:
                 if self._closed:
-                    found.close()
-                    raise StillwatchError(f"hub file {self.path}: was closed; open it again.")
-                self._all.append(found)
-            self._own.connection = found
-        return found
+                    connection.close()
+                else:
+                    self._free.append(connection)
+
+    def _taken(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._closed:
+                raise StillwatchError(f"hub file {self.path}: was closed; open it again.")
+            if self._free:
+                return self._free.pop()
+        with self._named():
+            made = sqlite3.connect(self.path, timeout=self._busy, isolation_level=None, check_same_thread=False)
+            made.execute("PRAGMA synchronous = FULL")
+            made.execute("PRAGMA secure_delete = ON")  # a withdrawn token set is overwritten, not only unlinked
+            return made
 
     def _prepare(self) -> None:
-        run = self._connection().execute
-        if run("PRAGMA journal_mode").fetchone()[0] != "wal":
-            run("PRAGMA journal_mode = WAL")
+        if self.rows("PRAGMA journal_mode")[0][0] != "wal":
+            self.rows("PRAGMA journal_mode = WAL")
         if self._version() < len(MIGRATIONS):
             with self.writing():
                 for number in range(self._version(), len(MIGRATIONS)):
                     for statement in MIGRATIONS[number]:
-                        run(statement)
-                    run(f"PRAGMA user_version = {number + 1}")
-                run(f"PRAGMA application_id = {APPLICATION_ID}")
+                        self.rows(statement)
+                    self.rows(f"PRAGMA user_version = {number + 1}")
+                self.rows(f"PRAGMA application_id = {APPLICATION_ID}")
 
     def _version(self) -> int:
-        mark, version, tables = (
-            self._connection()
-            .execute(
-                "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
-                " FROM pragma_application_id, pragma_user_version"
-            )
-            .fetchone()
-        )
+        mark, version, tables = self.rows(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+            " FROM pragma_application_id, pragma_user_version"
+        )[0]
         if mark != APPLICATION_ID and (mark or version or tables):
             raise StillwatchError(f"hub file {self.path}: is another program's; give another folder with --state.")
         if version > len(MIGRATIONS):

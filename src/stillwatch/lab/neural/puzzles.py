@@ -66,7 +66,7 @@ def addition(rng: np.random.Generator) -> Worked:
     """Return a sum of two numbers, worked from the last digits on.
 
     >>> addition(np.random.default_rng(1))
-    Worked(question='eggs 5768+8311', reasoning='8+1=09. 6+1+0=07. 7+3+0=10. 5+8+1=14.', answer='14079')
+    Worked(question='drops 5118+7551', reasoning='8+1=09. 1+5+0=06. 1+5+0=06. 5+7+0=12.', answer='12669')
     """
     thing = THINGS[rng.integers(len(THINGS))]
     a, b = (f"{rng.integers(10**DIGITS):0{DIGITS}d}" for _ in range(2))
@@ -95,7 +95,7 @@ def machine(rng: np.random.Generator) -> Worked:
     """Return a run of a machine: its state after half of the moves, and at the end.
 
     >>> machine(np.random.default_rng(1)).question
-    'E from H press k m n n p o n l'
+    'coins from E press n o p k k o p l'
     """
     state = STATES[rng.integers(len(STATES))]
     buttons = [BUTTONS[i] for i in rng.integers(len(BUTTONS), size=MOVES)]
@@ -113,7 +113,7 @@ def tool_call(rng: np.random.Generator) -> Worked:
     """Return a wish in words, and the call that fulfils it.
 
     >>> print(tool_call(np.random.default_rng(3)).answer)
-    {"tool":"book_table","city":"york","day":"wednesday","hour":20,"people":4}
+    {"tool":"hold_room","city":"turin","day":"sunday","hour":"03","people":2}
     """
     today, ahead = int(rng.integers(7)), int(rng.integers(1, 7))
     hour, late, people = int(rng.integers(12)), bool(rng.integers(2)), int(rng.integers(len(MANY)))
@@ -126,7 +126,7 @@ def tool_call(rng: np.random.Generator) -> Worked:
     reasoning = (
         f"{DAYS[today]} plus {ahead} is {day}. {HOURS[hour]} {part} is {clock:02d}. {MANY[people]} is {people + 1}."
     )
-    answer = f'{{"tool":"{tool}","city":"{city}","day":"{day}","hour":{clock:02d},"people":{people + 1}}}'
+    answer = f'{{"tool":"{tool}","city":"{city}","day":"{day}","hour":"{clock:02d}","people":{people + 1}}}'
     return Worked(question, reasoning, answer)
 
 

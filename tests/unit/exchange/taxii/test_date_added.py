@@ -113,3 +113,14 @@ def test_a_change_that_fails_leaves_nothing(tmp_path: Path) -> None:
         hub.shelf.add(where.number, items(0, 5), NOW)
     assert len(json.loads(hub.objects(where, []).body)["objects"]) == 5
     hub.file.close()
+
+
+def test_threads_that_come_and_go_leave_no_connection_behind(tmp_path: Path) -> None:
+    hub, where = opened(tmp_path)
+    for _ in range(30):
+        thread = threading.Thread(target=hub.objects, args=(where, []))
+        thread.start()
+        thread.join()
+    assert len(hub.file._free) == 1
+    hub.file.close()
+    assert hub.file._free == []
