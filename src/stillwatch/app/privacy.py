@@ -184,9 +184,10 @@ def _stays(book: Book, account: str) -> tuple[str, ...]:
     if any(account in d.accounts for d in book.decisions()):
         said.append("Decisions on it, with its name: records of what was done to it and by whom, for legal claims.")
     if any(grant.account == account for grant in book.grants()):
-        said.append("Grants to it: contracts.")
+        said.append("Grants to it: contracts. Requests under a grant can still be told by its id.")
     if any(account in canary.accounts for canary in book.canaries()):
         said.append("The register of canaries, with its name: evidence for legal claims.")
+    said.append("The audit trail, with its name: what was done to it and by whom; never beside a key's id.")
     return (*said, "Hashes of its API keys, revoked and without its name, so that a key that is found stays refused.")
 
 

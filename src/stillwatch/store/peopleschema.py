@@ -10,9 +10,8 @@ from typing import Final
 _NOW: Final = "(julianday('now') - 2440587.5) * 86400.0"
 
 _AUDITED: Final = (
-    ("keys", "INSERT", "key made", "NEW.key_id", "'account', NEW.account, 'label', NEW.label, 'expires', NEW.expires"),
-    ("keys", "UPDATE", "key changed", "NEW.key_id",
-     "'account', NEW.account, 'expires', NEW.expires, 'revoked', NEW.revoked"),
+    ("keys", "INSERT", "key made", "NEW.key_id", "'expires', NEW.expires"),
+    ("keys", "UPDATE", "key changed", "NEW.key_id", "'expires', NEW.expires, 'revoked', NEW.revoked"),
     ("accounts", "INSERT", "account made", "NEW.account", "'organisation', NEW.organisation, 'plan', NEW.plan"),
     ("accounts", "UPDATE", "account changed", "NEW.account",
      "'organisation', NEW.organisation, 'plan', NEW.plan, 'country', NEW.country, 'unmodified', NEW.unmodified,"
@@ -42,7 +41,8 @@ _AUDITED: Final = (
     ("proposals", "UPDATE", "proposal closed", "NEW.subject",
      "'id', NEW.id, 'state', NEW.state, 'second', NEW.second"),
 )  # fmt: skip
-"""Table, change, what it is called, what it is about, what is said of it."""
+"""Table, change, what it is called, what it is about, what is said of it. Of a key neither account nor label is said:
+events bear the hash of a key's id, so a name beside one would tell the events of an account that was erased."""
 
 
 def _audit(table: str, change: str, what: str, subject: str, detail: str) -> str:
