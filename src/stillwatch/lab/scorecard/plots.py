@@ -14,7 +14,7 @@ from stillwatch.lab.scorecard.card import Line, label_of
 
 WIDTH: Final = 640
 ROW: Final = 22
-LEFT: Final = 250
+LEFT: Final = 285
 RIGHT: Final = 16
 MOST: Final = 1.2
 """Right end of the scale: a student can be better than its teacher."""
