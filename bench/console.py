@@ -195,7 +195,8 @@ def measure(folder: Path, report: Report, repeats: int) -> dict[str, dict[str, f
                 together = list(pool.map(lambda p: fetch(port, cookie, p), [path] * (2 * PEOPLE_AT_ONCE)))
             _decide(state, report, number)
             found[name] = {
-                "first": first, "cpu": used, "median": statistics.median(alone), "worst": max(alone), "at once": max(together),
+                "first": first, "cpu": used, "median": statistics.median(alone), "worst": max(alone),
+                "at once": max(together),
                 "after a decision": fetch(port, cookie, path),
             }  # fmt: skip
         return found
@@ -214,9 +215,10 @@ def _cpu(process: int | None) -> float:
 
 def _decide(state: ConsoleState, report: Report, number: int) -> None:
     now, campaign = time.time(), report.verdicts.campaigns[-1 - number]
+    accounts = tuple(report.names[a] for a in campaign.accounts)
     state.book.add_decision(Decision(
-        subject=campaign.id, kind="campaign", accounts=tuple(report.names[a] for a in campaign.accounts),
-        verb="confirm", by="bo", reason="seen", at=now, expires=now + DAY, receipt="r",
+        subject=campaign.id, kind="campaign", accounts=accounts, verb="confirm", by="bo", reason="seen", at=now,
+        expires=now + DAY, receipt="r",
     ))  # fmt: skip
 
 
@@ -259,8 +261,8 @@ def main() -> None:
             "worst of 8 at once, s",
             "after a decision, s",
         )
-        rows = [(name, *(f"{row[key]:.3f}" for key in ("cpu", "first", "median", "worst", "at once", "after a decision")))
-                for name, row in found.items()]  # fmt: skip
+        shown = ("cpu", "first", "median", "worst", "at once", "after a decision")
+        rows = [(name, *(f"{row[key]:.3f}" for key in shown)) for name, row in found.items()]
         print(table(head, rows))
         print(f"publication {published['publication']:.1f} s, again {published['publication again']:.1f} s; "
               f"index {size:.0f} MB")  # fmt: skip

@@ -16,7 +16,7 @@ from bench.proof.measures import Numbers, closed, counted, logprobs, planted, tr
 Judges = dict[int, Judge]
 CLOSED = (("control", COOL, 150_000), ("base", COOL, 150_000), ("control", WARM, 150_000))
 """Reference, temperature and tokens of the 5 % rows."""
-TRACED = 200_000
+TRACED = 300_000
 """Tokens that tracing asks for."""
 HEAD = ["measure", "by seed", "median", "must", "aim"]
 
@@ -64,10 +64,10 @@ def tracing_table(judges: Judges, names: tuple[str, ...], say: Callable[[str], N
         for seed, judge in judges.items():
             if not judge.students.made(name):
                 continue
-            one = traced(judge, name, TRACED, COOL)
+            one = traced(judge, name, TRACED, WARM)
             provider = f"{one['provider z']:.1f}" if one["provider z"] else "-"
             rows.append(
-                [f"{name}, seed {seed}", f"{TRACED:,} at {COOL:g}", f"{one['named']:.0f} of {one['of']:.0f}",
+                [f"{name}, seed {seed}", f"{TRACED:,} at {WARM:g}", f"{one['named']:.0f} of {one['of']:.0f}",
                  f"{one['others named']:.0f}", f"{one['median z']:.1f}", f"{one['highest z of others']:.1f}",
                  provider]
             )  # fmt: skip

@@ -17,6 +17,7 @@ from stillwatch.cli import main
 from stillwatch.gateway.desk import MemoryDesk
 from stillwatch.gateway.published import Published, write_published
 from stillwatch.policy.config import PolicyConfig
+from stillwatch.policy.ladder import RULES
 from stillwatch.terms.action import Held
 from tests.console_fixture import report
 from tests.e2e.command_line import Place
@@ -258,7 +259,7 @@ def test_settings_are_checked_explained_and_tried(place: Place) -> None:
         '[[policy.rule]]\nname = "a"\naction = "refuse"\nneeds = "verdict"\nexpires_days = 3\n'
     )
     found = out(place, "config", "check", "good.toml", "--dry-run")
-    assert found["warnings"] == [] and len(found["rules"]) == 5
+    assert found["warnings"] == [] and len(found["rules"]) == len(RULES)
     assert {o["account"] for o in found["dry_run"]["ordered"]} == {"m1", "m2", "m3", "alone"}
     assert "before a person confirmed" in refused(place, "config", "check", "bad.toml")
     assert out(place, "config", "explain", "detect.q")[0]["default"] == "0.05"

@@ -26,7 +26,7 @@ class ConsoleConfig:
     """Minutes without a click after which a person is signed out; above 0."""
     session_hours: float = 12.0
     """Hours after which everybody signs in again; above 0."""
-    k_anonymity: int = 5
+    least_sharers: int = 5
     """Least number of accounts that share a template's skeleton before it is listed; 5 or more."""
     dossiers: str = ""
     """Folder with dossiers to list; empty for `dossiers` in the state folder."""
@@ -45,7 +45,7 @@ class ConsoleConfig:
         check_range("console.port", self.port, low=-1, high=65_536)
         for name in ("idle_minutes", "session_hours"):
             check_range(f"console.{name}", getattr(self, name), low=0.0, high=math.inf)
-        check_range("console.k_anonymity", self.k_anonymity, low=4, high=math.inf)
+        check_range("console.least_sharers", self.least_sharers, low=4, high=math.inf)
         for name in ("origin", "oidc_issuer"):
             _check_url(f"console.{name}", getattr(self, name))
         if bool(self.oidc_issuer) != bool(self.oidc_client_id):

@@ -123,7 +123,7 @@ class ConsoleViews:
         claim = next((c for c in claims if c.kind == "campaign"), None)
         accounts = claim.accounts if claim else ()
         proposals = {p.subject: p for p in self._s.people.proposals() if p.kind == "decision"}
-        k = self._s.settings.console.k_anonymity
+        k = self._s.settings.console.least_sharers
         return r.CampaignPage(
             line=line, evidence=list(body.campaign.evidence), clears=standing.clears(body.campaign.evidence),
             skeletons=[one for one in body.skeletons if one.accounts >= k], k=k, timeline=list(body.timeline),

@@ -80,6 +80,8 @@ def as_text(found: Economics) -> str:
         contained = "-" if p.contained is None else f"{p.contained:,.0f}"
         out.append(f"{p.task:10s} {100 * p.retained:7.0f} % {p.answers:8,.0f} {p.undefended:11,.0f} {contained:>11s} "
                    f"{p.campaigns:9.1f} {p.hidden:11,.0f}")  # fmt: skip
+    if not found.reckoning.costs:
+        out.append("No curve: no task was run undefended by `soft` with two budgets or more.")
     out += ["", KEY, ""]
     for figure in found.reckoning.figures:
         out.append(f"{figure.name}: {figure.value:,.4g} {figure.unit}: {figure.how}")

@@ -142,7 +142,8 @@ def _setup(cell: Cell, plan: Plan, bench: Bench, run: tuple[LabRequest, Corpus, 
         bench=bench, settings=load_settings(defence.settings), verdict=defence.verdict,
         pace=plan.adaptive.pace if cell.thief == "adaptive" else plan.pace,
         judge_hours=plan.watching.judge_hours, decide_hours=plan.watching.decide_hours,
-        background=plan.watching.background, corpus=corpus, folder=folder, manifest=request.out / "manifests" / f"{key}.json", key=lab_key(request.out), say=request.say,
+        background=plan.watching.background, corpus=corpus, folder=folder,
+        manifest=request.out / "manifests" / f"{key}.json", key=lab_key(request.out), say=request.say,
     )  # fmt: skip
 
 

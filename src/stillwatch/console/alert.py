@@ -103,7 +103,7 @@ def signature(body: bytes, secret: bytes, now: int) -> str:
     """Return what proves a webhook's sender: HMAC-SHA-256 over time and body.
 
     >>> signature(b"{}", b"k", 1)[:8]
-    't=1,v1=d'
+    't=1,v1=3'
     """
     return f"t={now},v1={hmac.digest(secret, f'{now}.'.encode() + body, 'sha256').hex()}"
 

@@ -236,7 +236,7 @@ def test_skeletons_of_fewer_than_k_accounts_are_not_listed(tmp_path: Path) -> No
     from stillwatch.app.settings import Settings
 
     for k, shown in ((5, True), (7, False)):
-        settings = Settings(given={"console": ConsoleConfig(k_anonymity=k)})
+        settings = Settings(given={"console": ConsoleConfig(least_sharers=k)})
         with rigged(tmp_path / str(k), settings=settings, roles=("viewer",)) as rig:
             page = rig.signed_in("viewer").get(f"/campaign?id={rig.campaign().id}")
             assert "3fa9c1" in page and ("77d210" in page) is shown

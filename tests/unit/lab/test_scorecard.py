@@ -96,7 +96,9 @@ def test_the_curve_says_nothing_beyond_what_was_measured() -> None:
 
 def test_a_stopped_thief_pays_for_every_campaign_it_begins_anew() -> None:
     stopped = Contained(confirmed_days=2.0, harvest_before=100)
-    rows = [row(0.8, answers=400), row(0.4, defence="full", contained=stopped, answers=400)]
+    rows = [row(0.5, answers=100), row(0.8, answers=400)]
+    assert all(point.contained is None for point in reckon(rows, load_constants()).costs)
+    rows.append(row(0.4, defence="full", contained=stopped, answers=400))
     constants = load_constants()
     whole = next(point for point in reckon(rows, constants).costs if point.retained == 0.8)
     assert whole.campaigns == pytest.approx(4.0)
@@ -105,8 +107,8 @@ def test_a_stopped_thief_pays_for_every_campaign_it_begins_anew() -> None:
     assert more == pytest.approx(3 * constants["accounts"].value * constants["account_shared"].value)
 
 
-def test_without_containment_there_is_no_contained_cost() -> None:
-    assert all(point.contained is None for point in reckon([row(0.8)], load_constants()).costs)
+def test_one_size_is_no_curve_and_costs_are_not_drawn_from_it() -> None:
+    assert reckon([row(0.8)], load_constants()).costs == ()
 
 
 def test_every_constant_names_its_unit_its_source_and_its_day() -> None:

@@ -8,6 +8,7 @@ Left to `received`: keeping what was read. Left to `ssl`: certificates. Source: 
 """
 
 import asyncio
+import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -67,7 +68,8 @@ class TaxiiClient:
     async def __aenter__(self) -> Self:
         headers = {"Accept": TAXII}
         if self._reach.user:
-            headers["Authorization"] = aiohttp.BasicAuth(self._reach.user, self._reach.key, "utf-8").encode()
+            pair = f"{self._reach.user}:{self._reach.key}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         elif self._reach.key:
             headers["Authorization"] = f"Bearer {self._reach.key}"
         connector = aiohttp.TCPConnector(ssl=self._reach.tls if self._reach.tls is not None else True)

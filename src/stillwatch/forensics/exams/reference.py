@@ -37,7 +37,9 @@ class ReferenceResidual(Examination):
     unit: ClassVar[str] = "tokens"
     access: ClassVar[str] = "text"
     needs: ClassVar[tuple[Need, ...]] = (TOKENS, OPENINGS, EXPECTED, SEED)
-    power: ClassVar[str] = "a fifth of marked text from tens of thousands of tokens, a twentieth from some 100,000"
+    power: ClassVar[str] = (
+        "with a control as reference a fifth of marked text from 10,000 tokens, a twentieth from 50,000"
+    )
     limits: ClassVar[str] = (
         "The nearer the reference is to the suspect without the mark, the fewer tokens it takes; a poor one finds "
         "nothing. A mark alone is no proof of copying."

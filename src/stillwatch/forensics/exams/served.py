@@ -51,7 +51,9 @@ class ServedLogits(Examination):
         Need("served", "served", "contexts that were served", optional=True),
         SEED,
     )
-    power: ClassVar[str] = "a twentieth of marked text from some thousand contexts, where the whole vocabulary is told"
+    power: ClassVar[str] = (
+        "a twentieth of marked text gives 1e-8 after 2,500 places, where the whole vocabulary is told"
+    )
     limits: ClassVar[str] = "A suspect that tells few alternatives tells little. A mark alone is no proof of copying."
 
     def outcomes(self, given: Given) -> Sequence[Outcome]:

@@ -63,7 +63,9 @@ class Tracing(Examination):
     unit: ClassVar[str] = "tokens"
     access: ClassVar[str] = "text"
     needs: ClassVar[tuple[Need, ...]] = (TOKENS, OPENINGS, EXPECTED, SEED)
-    power: ClassVar[str] = "twenty accounts that share the harvest of a wholly marked student, from 200,000 tokens"
+    power: ClassVar[str] = (
+        "one account with a fifth of the harvest, from tens of thousands of tokens; a twentieth is mostly missed"
+    )
     limits: ClassVar[str] = (
         "Names who was served, not who stole: keys of an account may have been shared or stolen themselves. With c "
         "accounts the strength of each falls as 1/c."

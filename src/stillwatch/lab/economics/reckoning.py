@@ -63,8 +63,9 @@ class Reckoning:
 
 def reckon(rows: Sequence[Row], constants: Constants) -> Reckoning:
     """Return the reckoning over a scorecard's rows."""
-    lines = lines_of(rows)
-    costs = tuple(point for curve in curves_of(rows) for point in _costs(curve, lines, constants))
+    lines = lines_of(rows)  # a task that was run at one size only has no curve
+    curves = [curve for curve in curves_of(rows) if len(curve.points) > 1]
+    costs = tuple(point for curve in curves for point in _costs(curve, lines, constants))
     return Reckoning(figures=(*_scale(constants), *_provider(lines, constants)), costs=costs, assumptions=(
         LIST_PRICE, SCALED, "a stopped campaign's answers are kept and the next one asks for others",
         "accounts scale with exchanges as in the disclosure",

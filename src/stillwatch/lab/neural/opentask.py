@@ -54,7 +54,7 @@ class OpenTask:
     name: str = "sentence"
     passes: int = 2
     """Times that a student sees each row."""
-    rate: float = 2e-3
+    rate: float = 5e-4
     batch: int = 4
 
     def missing(self, data: Path | None) -> str:
