@@ -1,5 +1,6 @@
 """A dossier holds as it was made, and no cheating accuser gets one past the check."""
 
+import json
 import random
 import subprocess
 from dataclasses import replace
@@ -220,3 +221,19 @@ def test_authority_that_does_not_answer_leaves_nothing_behind(rig: Path) -> None
     with pytest.raises(StillwatchError, match="go together"):
         built(rig / "state", rig / "exam", rig / "none", tsa="http://127.0.0.1:9")
     assert not (rig / "none").exists()
+
+
+def test_pages_of_another_version_are_not_taken_on_trust(rig: Path) -> None:
+    raw = (rig / "dossier/facts.json").read_bytes()
+    page = (rig / "dossier/dossier.html").read_bytes().replace(b"1e-6", b"1e-9")
+    for name in (b'"stillwatch":"', b'"reportlab":"'):
+        facts = raw.replace(name, name + b"9")
+        assert facts != raw and resealed(rig, **{"facts.json": facts, "dossier.html": page}).problems
+    done = check_dossier(rig / "dossier", compare=False)
+    assert done.problems == () and any("not the pages" in note for note in done.notes)
+
+
+def test_secret_has_one_spelling(rig: Path) -> None:
+    raw = (rig / "dossier/materials/seed/seed.json").read_bytes()
+    secret = json.loads(raw)[0]["secret"]
+    assert resealed(rig, **{"materials/seed/seed.json": raw.replace(secret.encode(), secret.upper().encode())}).problems

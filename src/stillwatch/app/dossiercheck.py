@@ -13,7 +13,7 @@ from typing import Final
 from stillwatch import __version__
 from stillwatch.app.dossierfiles import COMMANDS, INDEX, PUBLIC, Files, commands, read_folder, seal_problems
 from stillwatch.app.dossierledger import Examined, ledger_said, stamps_of
-from stillwatch.app.dossierpages import FACTS, pages
+from stillwatch.app.dossierpages import FACTS, HTML, PDF, pages
 from stillwatch.app.examination import ACQUISITION, ENVELOPE, FINDINGS, MATERIALS, PROTOCOL, STATEMENT, check_material
 from stillwatch.forensics.conclusion import Conclusion, conclude
 from stillwatch.forensics.dossier import DossierFacts, LedgerSaid
@@ -29,6 +29,7 @@ from stillwatch.terms.protocol import ExamProtocol
 from stillwatch.terms.reveal import Item, Reveal
 
 PACKAGES: Final = "environment/packages.txt"
+_UNCOMPARED: Final = "unless the pages are left out of the check"
 MADE_HERE: Final = ("transcript", "texts")
 """Roles of materials that come of an attempt and of nothing else."""
 
@@ -61,24 +62,29 @@ class Parts:
     examined: Examined
 
 
-def check_dossier(folder: Path, fingerprint: str = "", exams: Catalog[Exam] | None = None) -> DossierCheck:
+def check_dossier(
+    folder: Path, fingerprint: str = "", exams: Catalog[Exam] | None = None, *, compare: bool = True
+) -> DossierCheck:
     """Check the dossier in a folder.
 
     Args:
         folder: The dossier.
         fingerprint: Of the key that must have sealed it; empty takes the one in the dossier and says so.
         exams: Every exam; those of this version where None.
+        compare: Compare the pages with the records, which the version that made them can; False says so in a note.
 
     Raises:
         StillwatchError: the folder cannot be read.
     """
-    found = check_files(read_folder(folder), fingerprint, exams)
+    found = check_files(read_folder(folder), fingerprint, exams, compare=compare)
     if found.problems:
         return found
     return _second_route(folder, found)
 
 
-def check_files(files: Files, fingerprint: str = "", exams: Catalog[Exam] | None = None) -> DossierCheck:
+def check_files(
+    files: Files, fingerprint: str = "", exams: Catalog[Exam] | None = None, *, compare: bool = True
+) -> DossierCheck:
     """Check a dossier's files; see `check_dossier`. The `openssl` program is not asked."""
     checked: list[str] = []
     notes: list[str] = []
@@ -91,7 +97,7 @@ def check_files(files: Files, fingerprint: str = "", exams: Catalog[Exam] | None
             return _wrong(key, problems, checked)
         checked.append(f"{len(files)} files are those that the key {key.fingerprint[:16]} sealed")
         read = read_parts(files, key)
-        for layer in _layers(files, read, exams, notes):
+        for layer in _layers(files, read, (exams, compare), notes):
             wrong, said = layer()
             if wrong:
                 return _wrong(key, wrong, checked)
@@ -198,9 +204,10 @@ def all_exams() -> Catalog[Exam]:
 
 
 def _layers(
-    files: Files, read: Parts, exams: Catalog[Exam] | None, notes: list[str]
+    files: Files, read: Parts, how: tuple[Catalog[Exam] | None, bool], notes: list[str]
 ) -> tuple[Callable[[], tuple[Sequence[str], str]], ...]:
     """Return what is looked at, in order; each gives what is wrong, and what to say where nothing is."""
+    exams, compare = how
     return (
         lambda: (protocol_problems(read.protocol), "the protocol is signed and sound"),
         lambda: _ledger(files, read, notes),
@@ -209,7 +216,7 @@ def _layers(
         lambda: (recomputed_problems(read.findings, compute_again(read, exams)),
                  f"{len(read.findings)} findings, computed again, are the same"),
         lambda: _concluded(read),
-        lambda: _pages(files, read, notes),
+        lambda: _pages(files, read, notes, compare=compare),
     )  # fmt: skip
 
 
@@ -243,19 +250,22 @@ def _concluded(read: Parts) -> tuple[Sequence[str], str]:
     return wrong, f"the conclusion follows: {again.words}"
 
 
-def _pages(files: Files, read: Parts, notes: list[str]) -> tuple[Sequence[str], str]:
+def _pages(files: Files, read: Parts, notes: list[str], *, compare: bool) -> tuple[Sequence[str], str]:
     """Return where pages are not those that the records make; only the version that made them can tell."""
+    if not compare:
+        notes.append("pages: were not compared with the records; read what this check prints, and not the pages")
+        return (), "the records are complete"
     if sha256(files[PACKAGES]) != read.facts.packages_sha256:
         return (f"{PACKAGES}: is not what the facts say",), ""
     if files.get(COMMANDS) != commands(files):
         return (f"{COMMANDS}: are not the commands of this dossier",), ""
     if read.facts.environment.get("stillwatch") != __version__:
-        notes.append(f"pages: were made by version {read.facts.environment.get('stillwatch', '?')[:40]}, not compared")
-        return (), "the records are complete"
+        made_by = read.facts.environment.get("stillwatch", "?")[:40]
+        return (f"pages: were made by version {made_by}; only that version can compare them, {_UNCOMPARED}",), ""
+    if any(_other_printer(name, read) for name in (HTML, PDF)):
+        return (f"{PDF}: was made by another release of its library, so it cannot be compared, {_UNCOMPARED}",), ""
     made = pages(read.facts, read.protocol, read.findings, read.acquired)
-    wrong = [name for name, raw in made.items() if files.get(name) != raw and not _other_printer(name, read)]
-    if any(_other_printer(name, read) for name in made):
-        notes.append("dossier.pdf: was made by another release of its library, not compared")
+    wrong = [name for name, raw in made.items() if files.get(name) != raw]
     return tuple(f"{name}: does not say what the records say" for name in wrong), "the pages say what the records say"
 
 

@@ -76,7 +76,10 @@ def committed(name: tuple[str, str, str], secret: bytes, facts: Facts, nonce: st
 def fits(reveal: Reveal) -> bool:
     """Return whether secret and facts are those that the item binds."""
     try:
-        own = sha256(bytes.fromhex(reveal.secret))
+        raw = bytes.fromhex(reveal.secret)
+        if raw.hex() != reveal.secret:  # one spelling alone
+            return False
+        own = sha256(raw)
         about = about_digest(reveal.facts, reveal.nonce)
     except ValueError:
         return False
