@@ -2,7 +2,7 @@
 
 In: seeds, a folder that keeps students and texts, a data folder if another ground is wanted. Out: tables. Every step
 is kept, so that the same command goes on after a break. Exit code 0; 1 where an innocent student is accused.
-Cost: some five minutes of a core a seed, most of it training.
+Cost: some fifteen minutes of a core a seed, most of it training.
 
 Run: python -m bench.proof [--seeds 1 2 3] [--data FOLDER] [--keep FOLDER] [--train [NAME ...]] [--write]
 """

@@ -10,7 +10,7 @@ In: a world, a seed, a folder. Out: models by name. A break loses at most a hund
     default   the same at the default shares, 50 % provider, 25 % campaign, 25 % account
     retold    base taught on the answers of m20, a third of whose tokens were drawn anew by another model
     washed    m20 taught further on clean public text
-Cost: some 20 s of a core a student.
+Cost: some two minutes of a core a student.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from stillwatch.lab.neural.languagemodel import LanguageModel, Training
 from stillwatch.lab.wordteacher import IntArray, WordTeacher, drawn
 
 PUBLIC: Final = 500_000
-HARVEST: Final = 400_000
+HARVEST: Final = 1_000_000
 EPOCHS: Final = 2.0
 WASH: Final = 200_000
 WIDTH, LAYERS = 256, 1
