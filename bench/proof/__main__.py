@@ -16,12 +16,12 @@ from typing import Final
 
 from bench import page
 from bench.proof.judged import Judge
-from bench.proof.students import ORDER, Students
+from bench.proof.students import CONTROLS, ORDER, Students
 from bench.proof.tables import canary_table, innocent_table, main_table, removal_table, tracing_table
 from bench.proof.world import World
 
 MARKS: Final = ("<!-- proof: begin -->", "<!-- proof: end -->")
-MAIN: Final = ("base", "control", "m05", "m20", "shared")
+MAIN: Final = ("base", *CONTROLS, "m05", "m20", "shared")
 """Students without which there is no table; of the others those that are there are judged."""
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.proof.students import Students
+from bench.proof.students import CONTROLS, Students
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, pack, residuals, unpack
 from stillwatch.forensics.exams.servedlogits import POWER, gathered, logit_weights
@@ -26,6 +26,8 @@ STEP: Final = 200
 """Answers from one reading to the next: 10,000 tokens."""
 LEAST: Final = 1e-3
 """Pairs that a reference expects less often in the whole text are left out."""
+MEAN: Final = "controls"
+"""The mean of several controls, each taught on other answers: their own errors are averaged away."""
 WARM, COOL = 1.0, 0.7
 """Temperatures at which a suspect is asked."""
 
@@ -53,6 +55,9 @@ class Judge:
 
     def expected(self, name: str, reference: str, tokens: int, temperature: float) -> FloatArray:
         """Return what a reference expects on each `STEP` answers, shape (steps, vocab, vocab)."""
+        if reference == MEAN:
+            held = [self.expected(name, one, tokens, temperature) for one in CONTROLS]
+            return np.asarray(sum(np.asarray(one, np.float32) for one in held) / np.float32(len(held)))
         path = self._path(f"expected-{name}-{reference}-{tokens}-{temperature}")
         if not path.is_file():
             text, model = self.text(name, tokens, temperature), self.students.model(reference)
@@ -88,7 +93,12 @@ class Judge:
 
     def logits(self, name: str, reference: str, texts: IntArray, places: IntArray, epoch: Epoch) -> KeyedPairs:
         """Return the logit test's pairs after chosen places of texts, numbers into the flattened texts, ascending."""
-        log_p, log_r = (log_probs(self.students.model(one), texts, places) for one in (name, reference))
+        log_p = log_probs(self.students.model(name), texts, places)
+        told = [
+            log_probs(self.students.model(one), texts, places)
+            for one in (CONTROLS if reference == MEAN else [reference])
+        ]
+        log_r = np.logaddexp.reduce(told, axis=0) - np.log(len(told))
         weights = logit_weights(log_p, log_r, power=POWER)
         tokens = np.broadcast_to(np.arange(self.vocab), weights.shape)
         context, token, weight = gathered(texts.ravel()[places], tokens, weights, vocab=self.vocab)

@@ -84,10 +84,10 @@ def logprobs(judge: Judge, name: str, reference: str) -> Numbers:
     return out | {"first places": float(len(first)), "log10 p, first places": tail / TEN}
 
 
-def traced(judge: Judge, name: str, tokens: int, temperature: float) -> Numbers:
+def traced(judge: Judge, name: str, tokens: int, temperature: float, reference: str = "control") -> Numbers:
     """Return how many of the colluders are named among 10,000 accounts, and how many others are."""
     epoch = epoch_of(judge.students.seed, SHARES[name])
-    pairs = judge.residual(name, "control", epoch, (tokens, temperature))
+    pairs = judge.residual(name, reference, epoch, (tokens, temperature))
     keys = [epoch.account_key(epoch.tag("account", account(i))) for i in range(FAMILY)]
     tier = tiers_of(pairs.digests, epoch)
     ways = [pairs.only(np.isin(tier, (ACCOUNT,)))] + ([pairs.only(np.isin(tier, (CAMPAIGN, ACCOUNT)))] if

@@ -34,7 +34,8 @@ WIDTH, LAYERS = 256, 1
 COLLUDERS: Final = 20
 SHARES: Final = {"shared": (0.0, 0.0, 1.0), "default": (0.5, 0.25, 0.25)}
 PROVIDER: Final = (1.0, 0.0, 0.0)
-ORDER: Final = ("base", "control", "m05", "m20", "shared", "washed", "default", "other", "retold")
+CONTROLS: Final = ("control", "control2", "control3")
+ORDER: Final = ("base", *CONTROLS, "m05", "m20", "shared", "washed", "default", "other", "retold")
 RETOLD: Final = 1.0 / 3.0
 
 
@@ -67,7 +68,7 @@ class Students:
     def harvest(self, name: str) -> IntArray:
         """Return what a student is taught on, the same each time."""
         ours, rng = self.world.teachers["ours"], self.rng(f"harvest {name}")
-        if name == "control":
+        if name in CONTROLS:
             return harvest(ours, HARVEST, rng)
         if name == "other":
             return harvest(self.world.teachers["other"], HARVEST, rng)

@@ -10,13 +10,13 @@ import numpy as np
 
 from bench.layout import table
 from bench.proof.innocents import INNOCENT, innocent
-from bench.proof.judged import COOL, WARM, Judge
+from bench.proof.judged import MEAN, WARM, Judge
 from bench.proof.measures import Numbers, closed, counted, logprobs, planted, traced
 
 Judges = dict[int, Judge]
-CLOSED = (("control", COOL, 150_000), ("base", COOL, 150_000), ("control", WARM, 150_000))
+CLOSED = ((MEAN, WARM, 150_000), ("control", WARM, 150_000), ("base", WARM, 150_000))
 """Reference, temperature and tokens of the 5 % rows."""
-TRACED = 300_000
+TRACED = 600_000
 """Tokens that tracing asks for."""
 HEAD = ["measure", "by seed", "median", "must", "aim"]
 
@@ -36,8 +36,8 @@ def main_table(judges: Judges, say: Callable[[str], None]) -> str:
         row(f"5 % marked, closed, residual against {reference}, asked at {heat:g}: tokens to p <= 1e-6 "
             f"(z at {tokens:,}: {z})", [_tokens(one) for one in need], _tokens(float(np.median(need))), "report",
             "30,000")  # fmt: skip
-    for reference in ("control", "base"):
-        for heat in (COOL, WARM):
+    for reference in (MEAN, "control", "base"):
+        for heat in (WARM,):
             found = [closed(judge, "m20", reference, 50_000, heat) for judge in judges.values()]
             p = [one["log10 p"] for one in found]
             need = [one["tokens to 1e-6"] for one in found]
@@ -45,7 +45,7 @@ def main_table(judges: Judges, say: Callable[[str], None]) -> str:
                 f"(1e-6 from {_tokens(float(np.median(need)))})", _powers(p), _power(p), "1e-6", "1e-6")  # fmt: skip
     p = [counted(judge, "m20", 50_000, WARM)["log10 p"] for judge in judges.values()]
     row("the same text by counting green pairs: p", _powers(p), _power(p), "-", "-")
-    for reference in ("control", "base"):
+    for reference in (MEAN, "control", "base"):
         said = [logprobs(judge, "m05", reference) for judge in judges.values()]
         for places in (1_000, 2_500, 5_000):
             p = [one[f"log10 p, {places} places"] for one in said]
@@ -64,7 +64,7 @@ def tracing_table(judges: Judges, names: tuple[str, ...], say: Callable[[str], N
         for seed, judge in judges.items():
             if not judge.students.made(name):
                 continue
-            one = traced(judge, name, TRACED, WARM)
+            one = traced(judge, name, TRACED, WARM, MEAN)
             provider = f"{one['provider z']:.1f}" if one["provider z"] else "-"
             rows.append(
                 [f"{name}, seed {seed}", f"{TRACED:,} at {WARM:g}", f"{one['named']:.0f} of {one['of']:.0f}",
@@ -121,7 +121,7 @@ def removal_table(judges: Judges, names: tuple[str, ...], say: Callable[[str], N
         for name in names:
             if not judge.students.made(name):
                 continue
-            one = closed(judge, name, "control", 50_000, COOL)
+            one = closed(judge, name, "control", 50_000, WARM)
             told: Numbers = logprobs(judge, name, "control")
             rows.append([f"{name}, seed {seed}", f"{one['z']:+.1f}", f"1e{one['log10 p']:.1f}",
                          f"1e{told['log10 p, 5000 places']:.1f}"])  # fmt: skip

@@ -56,6 +56,8 @@ class SuspectPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Variable of the environment that holds the key; the key itself is never written."""
     logprobs: bool = False
     available: str = ""
+    also: tuple[str, ...] = ()
+    """For a reference: more models of its kind, taught on other answers; probabilities are averaged over all."""
 
 
 class BudgetPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

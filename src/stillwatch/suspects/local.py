@@ -31,6 +31,26 @@ class TokenModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MeanModel:
+    """Several references as one: the mean of their probabilities, in which each one's own errors are averaged away."""
+
+    models: tuple[TokenModel, ...]
+    """At least one, of one vocabulary."""
+
+    def sample(
+        self, n: int, length: int, seed: int, *, temperature: float = 1.0, prompts: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.int64]:  # fmt: skip
+        """Return texts of the first."""
+        return self.models[0].sample(n, length, seed, temperature=temperature, prompts=prompts)
+
+    def logits(self, contexts: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return logs of the mean probability of the token after each context, shape (n, vocab)."""
+        logs = [np.asarray(model.logits(contexts), np.float64) for model in self.models]
+        logs = [one - np.logaddexp.reduce(one, axis=1, keepdims=True) for one in logs]
+        return np.asarray(np.logaddexp.reduce(logs, axis=0) - np.log(len(logs)))
+
+
 @dataclass(slots=True, kw_only=True)
 class LocalSuspect:
     """One model in this process."""
