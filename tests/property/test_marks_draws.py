@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stillwatch.forensics.marks.gamma import gamma_tail, two_key_tail
@@ -215,7 +215,17 @@ def test_two_key_tail_is_what_simulation_finds(shape: int, alpha: float) -> None
         assert abs(math.exp(two_key_tail(score, shape, alpha)) - level) < 5 * math.sqrt(level / 400_000)
 
 
+def test_the_bound_for_a_small_second_key_meets_the_sum_where_both_can_be_had() -> None:
+    for shape in (1, 10, 300):
+        for ratio in (0.8, 1.0, 2.0):
+            below, above = (two_key_tail(shape * ratio, shape, alpha) for alpha in (0.99e-4, 1.01e-4))
+            assert abs(below - above) < 0.02 + 2e-4 * shape, (shape, ratio)
+
+
 @given(shape=st.integers(1, 5_000), ratio=st.floats(0.2, 12.0), alpha=st.floats(0.0, 1.0))
+@example(shape=3, ratio=1.0, alpha=1e-9)
+@example(shape=5_000, ratio=1.0, alpha=1.01e-4)
+@example(shape=5_000, ratio=12.0, alpha=0.99e-4)
 @settings(max_examples=60, deadline=None)
 def test_two_key_tail_lies_between_its_bounds(shape: int, ratio: float, alpha: float) -> None:
     found = two_key_tail(shape * ratio, shape, alpha)

@@ -12,6 +12,7 @@ import pytest
 
 import stillwatch
 from stillwatch.store.control import SqliteControl
+from stillwatch.store.controlschema import MIGRATIONS
 from stillwatch.terms.account import AccountRecord, Decision, KeyRecord
 from stillwatch.terms.errors import StillwatchError
 
@@ -167,7 +168,7 @@ def test_a_file_of_a_later_version_is_refused(path: Path) -> None:
     raw = sqlite3.connect(path)
     raw.execute("PRAGMA user_version = 99")
     raw.close()
-    with pytest.raises(StillwatchError, match="version 99; this release reads up to 2"):
+    with pytest.raises(StillwatchError, match=f"version 99; this release reads up to {len(MIGRATIONS)}"):
         SqliteControl(path)
 
 

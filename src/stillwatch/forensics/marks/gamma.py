@@ -19,6 +19,8 @@ _STEPS: Final = 4000
 _MOST_TERMS: Final = 8_192
 _NATS: Final = 60.0
 """Terms this far below the greatest are bounded, not added up."""
+_NEARLY_ONE_KEY: Final = 1e-4
+"""Weight of the second key below which it is bounded, not added up; the sums lose their digits below some 1e-5."""
 
 
 def gamma_tail(score: FloatLike, shape: FloatLike) -> FloatArray:
@@ -76,8 +78,8 @@ def two_key_tail(score: float, shape: int, alpha: float) -> float:
     small, great = sorted((alpha, 1.0 - alpha))
     if shape == 0 or score <= 0.0:
         return 0.0
-    if small < 1e-9:
-        return float(gamma_tail(score, shape))
+    if small < _NEARLY_ONE_KEY:
+        return _nearly_one_key(score / great, shape, small / great)
     if great - small < 1e-12:
         return float(gamma_tail(score / small, 2 * shape))
     terms = _Mixture(score / small, shape, small / great)
@@ -95,8 +97,20 @@ def two_key_tail(score: float, shape: int, alpha: float) -> float:
     return min(0.0, most + math.log(float(np.exp(everything - most).sum())))
 
 
+def _nearly_one_key(x: float, shape: int, part: float) -> float:
+    """Return a bound on log P(A + part B >= x) for a small part, where the sum of terms would lose its digits.
+
+    Either B is beyond a place that is 60 nats less likely than A beyond x, or A is beyond what is then left of x.
+    """
+    far = x + 2.0 * shape + 120.0
+    either = gamma_tail(np.array([max(x - part * far, 0.0), far]), shape)
+    return min(0.0, float(np.logaddexp(either[0], either[1])))
+
+
 def _beyond(edge: float, inner: float) -> float:
     """Return the log of the geometric series that follows an edge, given its log and that of the term before."""
+    if edge >= inner:  # digits were lost: nothing is known of what follows
+        return math.inf
     return edge + (edge - inner) - math.log(-math.expm1(edge - inner))
 
 
