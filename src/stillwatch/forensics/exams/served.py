@@ -51,7 +51,7 @@ class ServedLogits(Examination):
         Need("served", "served", "contexts that were served", optional=True),
         SEED,
     )
-    power: ClassVar[str] = "a twentieth of marked text gives 1e-8 after 2,500 places, where every token is told"
+    power: ClassVar[str] = "with three controls a twentieth of marked text gives 1e-12 by 5,000 places"
     limits: ClassVar[str] = "A suspect that tells few alternatives tells little. A mark alone is no proof of copying."
 
     def outcomes(self, given: Given) -> Sequence[Outcome]:

@@ -63,7 +63,7 @@ class Tracing(Examination):
     unit: ClassVar[str] = "tokens"
     access: ClassVar[str] = "text"
     needs: ClassVar[tuple[Need, ...]] = (TOKENS, OPENINGS, EXPECTED, SEED)
-    power: ClassVar[str] = "an account with a fifth of the harvest, by some 50,000 tokens; a twentieth mostly not"
+    power: ClassVar[str] = "with three controls an account with a twentieth of the harvest, from 600,000 tokens"
     limits: ClassVar[str] = (
         "Names who was served, not who stole: keys of an account may have been shared or stolen themselves. With c "
         "accounts the strength of each falls as 1/c."
