@@ -26,6 +26,7 @@ from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import STOPPING, ProcessPlan
 from stillwatch.app.settings import Settings
 from stillwatch.app.settingscheck import check_startable
+from stillwatch.app.shelldesk import keep_rule
 from stillwatch.app.spoolkey import spool_key
 from stillwatch.gateway.litellm import intake_token
 from stillwatch.gateway.upstream import upstream_key
@@ -241,8 +242,9 @@ def _check(settings: Settings, state: Path) -> None:
     check_startable(settings)
     upstream_key(settings.gateway)
     intake_token(settings.litellm)
-    with open_control(state):
+    with open_control(state) as book:
         key_secret(state)
+        keep_rule(book, settings.console, time.time())
 
 
 def _listen(settings: Settings) -> socket.socket:
