@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -126,6 +127,7 @@ class Supervisor:
     def _start(self, child: Child, now: float) -> None:
         child.started = now
         child.process = self._context.Process(target=child.target, args=child.arguments, name=child.name)
+        resource_tracker.ensure_running()  # starting it unblocks these signals again, until Python 3.12
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             child.process.start()
