@@ -13,7 +13,6 @@ import msgspec
 from stillwatch.app import consolekeys, consolepolicy
 from stillwatch.app.consolelines import (
     action_line,
-    confirmers,
     line_of,
     proposal_line,
     record_line,
@@ -22,6 +21,7 @@ from stillwatch.app.consolelines import (
     unjudged,
 )
 from stillwatch.app.consolestate import ConsoleState, Facts
+from stillwatch.app.proposals import confirmers
 from stillwatch.app.subjects import Claim
 from stillwatch.app.watchstatus import STATUS_NAME, WatchStatus
 from stillwatch.console import cards, standing

@@ -1,12 +1,11 @@
 """The `stillwatch` command: its groups, and one place where errors become messages and exit codes."""
 
-import getpass
 import sys
-from contextlib import suppress
 
 import click
 
 from stillwatch import __version__
+from stillwatch.app.systemuser import system_user
 from stillwatch.cli.accounts import accounts
 from stillwatch.cli.appeal import appeal
 from stillwatch.cli.attribute import attribute
@@ -47,18 +46,11 @@ class Doors(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a `StillwatchError` is printed and becomes its exit code."""
         try:
-            with acting_as(Actor(f"system user {_user()}")):
+            with acting_as(Actor(f"system user {system_user()}")):
                 return super().invoke(ctx)
         except StillwatchError as problem:
             click.echo(f"stillwatch: {problem}", err=True)
             sys.exit(problem.exit_code)
-
-
-def _user() -> str:
-    """Return who runs the command, as the system names them; the audit trail tells it."""
-    with suppress(OSError, KeyError, ImportError):
-        return getpass.getuser()
-    return "unknown"
 
 
 @click.group(cls=Doors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
