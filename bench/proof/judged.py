@@ -4,6 +4,7 @@ In: students of one seed. Out: weighted pairs. A text is kept on disk, and so is
 Cost: 5 s of a core for 100,000 tokens and one reference; a key 1 ms.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,8 +58,8 @@ class Judge:
     def expected(self, name: str, reference: str, tokens: int, temperature: float) -> FloatArray:
         """Return what a reference expects on each `STEP` answers, shape (steps, vocab, vocab)."""
         if reference == MEAN:
-            held = [self.expected(name, one, tokens, temperature) for one in CONTROLS]
-            return np.asarray(sum(np.asarray(one, np.float32) for one in held) / np.float32(len(held)))
+            all_of = [self.expected(name, one, tokens, temperature) for one in CONTROLS]
+            return np.asarray(sum(np.asarray(one, np.float32) for one in all_of) / np.float32(len(all_of)))
         path = self._path(f"expected-{name}-{reference}-{tokens}-{temperature}")
         if not path.is_file():
             text, model = self.text(name, tokens, temperature), self.students.model(reference)
@@ -81,8 +82,8 @@ class Judge:
         """
         tokens, temperature = asked
         answers = (first or tokens) // ANSWER
-        held = self.expected(name, reference, tokens, temperature)[: -(-answers // STEP)]
-        return paired(self.text(name, tokens, temperature)[:answers], held.sum(axis=0, dtype=np.float64), epoch)
+        steps = self.expected(name, reference, tokens, temperature)[: -(-answers // STEP)]
+        return paired(self.text(name, tokens, temperature)[:answers], steps.sum(axis=0, dtype=np.float64), epoch)
 
     def plain(self, name: str, epoch: Epoch, asked: tuple[int, float]) -> KeyedPairs:
         """Return the distinct pairs of a student's text, all of one weight."""
@@ -92,21 +93,44 @@ class Judge:
         digests = ContextTable.of(epoch, self.vocab).digests(context)
         return KeyedPairs.of(digests, token, np.ones(len(code)), most=2**31)
 
+    def told(self, name: str, texts: IntArray, places: IntArray) -> FloatArray:
+        """Return a model's log-probabilities after chosen places of the unmarked text, kept; see `log_probs`."""
+        path = self._path(f"told-{name}-{len(texts)}-{len(places)}")
+        if not path.is_file():
+            np.save(path, log_probs(self.students.model(name), texts, places).astype(np.float32))
+        return np.asarray(np.load(path), np.float64)
+
     def logits(self, name: str, reference: str, texts: IntArray, places: IntArray, epoch: Epoch) -> KeyedPairs:
         """Return the logit test's pairs after chosen places of texts, numbers into the flattened texts, ascending."""
-        log_p = log_probs(self.students.model(name), texts, places)
-        told = [
-            log_probs(self.students.model(one), texts, places)
-            for one in (CONTROLS if reference == MEAN else [reference])
-        ]
-        log_r = np.logaddexp.reduce(told, axis=0) - np.log(len(told))
-        weights = logit_weights(log_p, log_r, power=POWER)
-        tokens = np.broadcast_to(np.arange(self.vocab), weights.shape)
-        context, token, weight = gathered(texts.ravel()[places], tokens, weights, vocab=self.vocab)
-        return KeyedPairs.of(ContextTable.of(epoch, self.vocab).digests(context), token, weight, most=2**31)
+        log_p, *told = (log_probs(self.students.model(one), texts, places) for one in (name, *held(reference)))
+        return weighed(log_p, told, texts.ravel()[places], epoch)
 
     def _path(self, name: str) -> Path:
         return self.students.folder / f"{self.students.seed}-{name}.npy"
+
+
+def held(reference: str) -> tuple[str, ...]:
+    """Return the models that a reference is the mean of."""
+    return CONTROLS if reference == MEAN else (reference,)
+
+
+def weighed(
+    log_p: FloatArray, told: Sequence[FloatArray], contexts: IntArray, epoch: Epoch, often: FloatArray | None = None
+) -> KeyedPairs:  # fmt: skip
+    """Return the logit test's pairs.
+
+    Args:
+        log_p: The suspect's, shape (places, vocab).
+        told: The references', each of the same shape; their mean probability is the reference.
+        contexts: The token before each place, shape (places,).
+        epoch: Whose contexts.
+        often: How often the context of each place occurs in unmarked text; left out, the places are counted.
+    """
+    log_r = np.logaddexp.reduce(told, axis=0) - np.log(len(told))
+    weights = logit_weights(log_p, log_r, power=POWER)
+    tokens = np.broadcast_to(np.arange(epoch.vocab), weights.shape)
+    context, token, weight = gathered(contexts, tokens, weights, vocab=epoch.vocab, often=often)
+    return KeyedPairs.of(ContextTable.of(epoch, epoch.vocab).digests(context), token, weight, most=2**31)
 
 
 def paired(text: IntArray, expects: FloatArray, epoch: Epoch) -> KeyedPairs:

@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 
 from bench.proof.canaries import ALTERNATIVES, CARRIER, canaries
-from bench.proof.judged import STEP, WARM, Judge
+from bench.proof.judged import STEP, WARM, Judge, held, weighed
 from bench.proof.students import COLLUDERS, PROVIDER, SHARES, account
 from bench.proof.world import epoch_of, harvest
 from stillwatch.forensics.canaries import hits_tail, ranks_tail
 from stillwatch.forensics.exams.keyed import KeyedPairs
-from stillwatch.forensics.exams.servedlogits import first_places
+from stillwatch.forensics.exams.servedlogits import first_places, in_proportion
 from stillwatch.forensics.exams.signs import martingale_tail, sharp_tail
 from stillwatch.forensics.exams.tracing import tried
 from stillwatch.forensics.marks.reading import log_holm
@@ -29,6 +29,8 @@ FAMILY: Final = 10_000
 FAMILY_ALPHA: Final = 1e-6
 ASKED: Final = 200_000
 LOGPROBS: Final = (1_000, 2_500, 5_000)
+NEUTRAL: Final = 20_000
+"""Tokens of unmarked text from which the places are chosen that a suspect is asked about."""
 PRICED: Final = 20_000
 """Tokens of the teacher on which students are held against it."""
 
@@ -92,10 +94,15 @@ def logprobs(judge: Judge, name: str, reference: str) -> Numbers:
     """Return what a suspect's probabilities say after so many places of unmarked and of served text."""
     epoch = epoch_of(judge.students.seed, PROVIDER)
     key = keys_for(epoch).provider
-    neutral = judge.text("base", 20_000, WARM)
+    neutral = judge.text("base", NEUTRAL, WARM)
+    count = np.bincount(neutral.ravel(), minlength=judge.vocab).astype(np.float64)
+    widest = in_proportion(neutral.ravel(), max(LOGPROBS))
+    log_p, *told = (judge.told(one, neutral, widest) for one in (name, *held(reference)))
     out: Numbers = {}
     for places in LOGPROBS:
-        pairs = judge.logits(name, reference, neutral, np.arange(places), epoch)
+        at = np.isin(widest, in_proportion(neutral.ravel(), places))
+        contexts = neutral.ravel()[widest[at]]
+        pairs = weighed(log_p[at], [one[at] for one in told], contexts, epoch, count[contexts])
         out[f"z, {places} places"] = z_of(pairs, key)
         out[f"log10 p, {places} places"] = log10_p(z_of(pairs, key))
     served = judge.students.served()
@@ -127,20 +134,20 @@ def traced(judge: Judge, name: str, tokens: int, temperature: float, reference: 
 
 def planted(judge: Judge, name: str) -> Numbers:
     """Return hits and ranks of the 32 canaries: one answer a question, and the suspect's probabilities."""
-    held, model = canaries(judge.students.seed), judge.students.model(name)
-    asked = np.stack([one.carrier for one in held])
+    all_of, model = canaries(judge.students.seed), judge.students.model(name)
+    asked = np.stack([one.carrier for one in all_of])
     assert asked.shape[1] == CARRIER
     logits = model.logits(asked)
-    values = np.stack([logits[i, one.alternatives] for i, one in enumerate(held)])
-    own = values[np.arange(len(held)), [one.index for one in held]]
+    values = np.stack([logits[i, one.alternatives] for i, one in enumerate(all_of)])
+    own = values[np.arange(len(all_of)), [one.index for one in all_of]]
     ranks = (values >= own[:, None]).sum(axis=1)
     shown = values.argmax(axis=1)  # which alternative it would name; text alone shows as much
-    hits = int(sum(int(at) == one.index for at, one in zip(shown, held, strict=True)))
-    spread = [ALTERNATIVES] * len(held)
-    said = np.concatenate([model.sample(len(held), 1, seed, prompts=asked) for seed in range(9)], axis=1)
-    drawn = [_first(row, one.alternatives) for row, one in zip(said, held, strict=True)]
+    hits = int(sum(int(at) == one.index for at, one in zip(shown, all_of, strict=True)))
+    spread = [ALTERNATIVES] * len(all_of)
+    said = np.concatenate([model.sample(len(all_of), 1, seed, prompts=asked) for seed in range(9)], axis=1)
+    drawn = [_first(row, one.alternatives) for row, one in zip(said, all_of, strict=True)]
     trials = [at for at in drawn if at >= 0]
-    text_hits = int(sum(at == one.index for at, one in zip(drawn, held, strict=True)))
+    text_hits = int(sum(at == one.index for at, one in zip(drawn, all_of, strict=True)))
     return {
         "hits": float(hits), "log10 p, hits": hits_tail(hits, spread) / TEN,
         "log10 p, ranks": ranks_tail(int(ranks.sum()), spread) / TEN, "trials by text": float(len(trials)),

@@ -21,7 +21,7 @@ TRACED = 600_000
 """Tokens that tracing asks for."""
 ATTACKED: Final = ("m20", "retold", "targeted", "washed", "neutral-half", "neutral", "stepped")
 """A fifth of marked text, and what was done against it."""
-ATTACKED_ASKED: Final = 150_000
+ATTACKED_ASKED: Final = 100_000
 PLANTED: Final = ("m05", "washed05", "neutral05", "stepped05")
 PASSING_Z: Final = 4.99
 """Standard deviations that `sharp_tail` takes to pass 1e-6."""
