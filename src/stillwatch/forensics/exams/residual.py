@@ -7,8 +7,8 @@ for every (context, token) pair, made without any key.
 Under the null the suspect knows nothing of the key; then weights and signs are independent *whatever the reference*.
 A bad reference leaves large residuals of its own, which cost power and never validity.
 `lift` is what a bias of delta nats does to a token of probability P, so that the score is that of the likelihood
-ratio; `spread` is how unsure the reference is, estimated from the residuals' own size, which knows no key either. Of pairs
-that it expects less than `RARE` times it can hardly say how rare they are.
+ratio; `spread` is how unsure the reference is, estimated from the residuals' own size, which knows no key either. Of
+pairs that it expects less than `RARE` times it can hardly say how rare they are.
 Cost: one sort of the places. Left to `keyed`: keys. Left to `signs`: p-values.
 Source: the score test (Rao 1948); Kirchenbauer et al. 2023, arXiv:2301.10226, for the bias; the residual is ours.
 """
