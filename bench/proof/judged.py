@@ -114,9 +114,7 @@ def held(reference: str) -> tuple[str, ...]:
     return CONTROLS if reference == MEAN else (reference,)
 
 
-def weighed(
-    log_p: FloatArray, told: Sequence[FloatArray], contexts: IntArray, epoch: Epoch, often: FloatArray | None = None
-) -> KeyedPairs:  # fmt: skip
+def weighed(log_p: FloatArray, told: Sequence[FloatArray], contexts: IntArray, epoch: Epoch) -> KeyedPairs:
     """Return the logit test's pairs.
 
     Args:
@@ -124,12 +122,11 @@ def weighed(
         told: The references', each of the same shape; their mean probability is the reference.
         contexts: The token before each place, shape (places,).
         epoch: Whose contexts.
-        often: How often the context of each place occurs in unmarked text; left out, the places are counted.
     """
     log_r = np.logaddexp.reduce(told, axis=0) - np.log(len(told))
     weights = logit_weights(log_p, log_r, power=POWER)
     tokens = np.broadcast_to(np.arange(epoch.vocab), weights.shape)
-    context, token, weight = gathered(contexts, tokens, weights, vocab=epoch.vocab, often=often)
+    context, token, weight = gathered(contexts, tokens, weights, vocab=epoch.vocab)
     return KeyedPairs.of(ContextTable.of(epoch, epoch.vocab).digests(context), token, weight, most=2**31)
 
 

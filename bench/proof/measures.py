@@ -95,14 +95,13 @@ def logprobs(judge: Judge, name: str, reference: str) -> Numbers:
     epoch = epoch_of(judge.students.seed, PROVIDER)
     key = keys_for(epoch).provider
     neutral = judge.text("base", NEUTRAL, WARM)
-    count = np.bincount(neutral.ravel(), minlength=judge.vocab).astype(np.float64)
     widest = in_proportion(neutral.ravel(), max(LOGPROBS))
     log_p, *told = (judge.told(one, neutral, widest) for one in (name, *held(reference)))
     out: Numbers = {}
     for places in LOGPROBS:
         at = np.isin(widest, in_proportion(neutral.ravel(), places))
         contexts = neutral.ravel()[widest[at]]
-        pairs = weighed(log_p[at], [one[at] for one in told], contexts, epoch, count[contexts])
+        pairs = weighed(log_p[at], [one[at] for one in told], contexts, epoch)
         out[f"z, {places} places"] = z_of(pairs, key)
         out[f"log10 p, {places} places"] = log10_p(z_of(pairs, key))
     served = judge.students.served()

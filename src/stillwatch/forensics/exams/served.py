@@ -70,7 +70,7 @@ class ServedLogits(Examination):
             keep = keep[first_places(digests[keep].view(np.int64))]
         weights = logit_weights(log_p[keep].astype(np.float64), log_r[keep].astype(np.float64),
                                 power=given.real("power", str(POWER)))  # fmt: skip
-        often = _often(given, keep)
+        often = _often(given, keep) if texts == "served" else None
         distinct, number = np.unique(digests[keep], return_inverse=True)
         at, token, weight = gathered(number.ravel(), tokens[keep].astype(np.int64), weights, vocab=marks.epoch.vocab,
                                      often=often)  # fmt: skip
