@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.proof.students import CONTROLS, Students
+from bench.proof.students import CONTROLS, MORE_CONTROLS, Students
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, pack, residuals, unpack
 from stillwatch.forensics.exams.servedlogits import POWER, gathered, logit_weights
@@ -29,6 +29,8 @@ STEP: Final = 200
 LEAST: Final = 1e-3
 """Pairs that a reference expects less often in the whole text are left out."""
 MEAN: Final = "controls"
+FIVE: Final = "five controls"
+MEANS: Final = {MEAN: CONTROLS, FIVE: (*CONTROLS, *MORE_CONTROLS)}
 """The mean of several controls, each taught on other answers: their own errors are averaged away."""
 WARM, COOL = 1.0, 0.7
 """Temperatures at which a suspect is asked."""
@@ -57,8 +59,8 @@ class Judge:
 
     def expected(self, name: str, reference: str, tokens: int, temperature: float) -> FloatArray:
         """Return what a reference expects on each `STEP` answers, shape (steps, vocab, vocab)."""
-        if reference == MEAN:
-            all_of = [self.expected(name, one, tokens, temperature) for one in CONTROLS]
+        if reference in MEANS:
+            all_of = [self.expected(name, one, tokens, temperature) for one in MEANS[reference]]
             return np.asarray(sum(np.asarray(one, np.float32) for one in all_of) / np.float32(len(all_of)))
         path = self._path(f"expected-{name}-{reference}-{tokens}-{temperature}")
         if not path.is_file():
@@ -93,11 +95,11 @@ class Judge:
         digests = ContextTable.of(epoch, self.vocab).digests(context)
         return KeyedPairs.of(digests, token, np.ones(len(code)), most=2**31)
 
-    def told(self, name: str, texts: IntArray, places: IntArray) -> FloatArray:
-        """Return a model's log-probabilities after chosen places of the unmarked text, kept; see `log_probs`."""
-        path = self._path(f"told-{name}-{len(texts)}-{len(places)}")
+    def told(self, name: str, texts: IntArray, places: int) -> FloatArray:
+        """Return a model's log-probabilities after the first places of a text, kept; see `log_probs`."""
+        path = self._path(f"told-{name}-{places}")
         if not path.is_file():
-            np.save(path, log_probs(self.students.model(name), texts, places).astype(np.float32))
+            np.save(path, log_probs(self.students.model(name), texts, np.arange(places)).astype(np.float32))
         return np.asarray(np.load(path), np.float64)
 
     def logits(self, name: str, reference: str, texts: IntArray, places: IntArray, epoch: Epoch) -> KeyedPairs:
@@ -111,7 +113,7 @@ class Judge:
 
 def held(reference: str) -> tuple[str, ...]:
     """Return the models that a reference is the mean of."""
-    return CONTROLS if reference == MEAN else (reference,)
+    return MEANS.get(reference, (reference,))
 
 
 def weighed(log_p: FloatArray, told: Sequence[FloatArray], contexts: IntArray, epoch: Epoch) -> KeyedPairs:

@@ -15,7 +15,7 @@ from bench.proof.students import COLLUDERS, PROVIDER, SHARES, account
 from bench.proof.world import epoch_of, harvest
 from stillwatch.forensics.canaries import hits_tail, ranks_tail
 from stillwatch.forensics.exams.keyed import KeyedPairs
-from stillwatch.forensics.exams.servedlogits import first_places, in_proportion
+from stillwatch.forensics.exams.servedlogits import first_places
 from stillwatch.forensics.exams.signs import martingale_tail, sharp_tail
 from stillwatch.forensics.exams.tracing import tried
 from stillwatch.forensics.marks.reading import log_holm
@@ -30,7 +30,7 @@ FAMILY_ALPHA: Final = 1e-6
 ASKED: Final = 200_000
 LOGPROBS: Final = (1_000, 2_500, 5_000)
 NEUTRAL: Final = 20_000
-"""Tokens of unmarked text from which the places are chosen that a suspect is asked about."""
+"""Tokens of unmarked text; a suspect is asked after the first of them."""
 PRICED: Final = 20_000
 """Tokens of the teacher on which students are held against it."""
 
@@ -95,13 +95,10 @@ def logprobs(judge: Judge, name: str, reference: str) -> Numbers:
     epoch = epoch_of(judge.students.seed, PROVIDER)
     key = keys_for(epoch).provider
     neutral = judge.text("base", NEUTRAL, WARM)
-    widest = in_proportion(neutral.ravel(), max(LOGPROBS))
-    log_p, *told = (judge.told(one, neutral, widest) for one in (name, *held(reference)))
+    log_p, *told = (judge.told(one, neutral, max(LOGPROBS)) for one in (name, *held(reference)))
     out: Numbers = {}
     for places in LOGPROBS:
-        at = np.isin(widest, in_proportion(neutral.ravel(), places))
-        contexts = neutral.ravel()[widest[at]]
-        pairs = weighed(log_p[at], [one[at] for one in told], contexts, epoch)
+        pairs = weighed(log_p[:places], [one[:places] for one in told], neutral.ravel()[:places], epoch)
         out[f"z, {places} places"] = z_of(pairs, key)
         out[f"log10 p, {places} places"] = log10_p(z_of(pairs, key))
     served = judge.students.served()

@@ -11,12 +11,13 @@ import numpy as np
 
 from bench.layout import table
 from bench.proof.innocents import INNOCENT, innocent
-from bench.proof.judged import MEAN, WARM, Judge
+from bench.proof.judged import FIVE, MEAN, WARM, Judge, held
 from bench.proof.measures import Numbers, closed, counted, logprobs, planted, price, traced
 
 Judges = dict[int, Judge]
-CLOSED = ((MEAN, WARM, 150_000), ("control", WARM, 150_000), ("base", WARM, 150_000))
-"""Reference, temperature and tokens of the 5 % rows."""
+REFERENCES: Final = (FIVE, MEAN, "control", "base")
+CLOSED_ASKED: Final = 150_000
+"""Tokens of the 5 % rows."""
 TRACED = 600_000
 """Tokens that tracing asks for."""
 ATTACKED: Final = ("m20", "retold", "targeted", "washed", "neutral-half", "neutral", "stepped")
@@ -36,23 +37,23 @@ def main_table(judges: Judges, say: Callable[[str], None]) -> str:
         rows.append([what, "; ".join(values), median, must, aim])
         say(f"{what}: {'; '.join(values)}; median {median}")
 
-    for reference, heat, tokens in CLOSED:
-        found = [closed(judge, "m05", reference, tokens, heat) for judge in judges.values()]
+    references = [one for one in REFERENCES if all(j.students.made(x) for j in judges.values() for x in held(one))]
+    for reference in references:
+        found = [closed(judge, "m05", reference, CLOSED_ASKED, WARM) for judge in judges.values()]
         need = [one["tokens to 1e-6"] for one in found]
         z = ", ".join(f"{one['z']:.1f}" for one in found)
-        row(f"5 % marked, closed, residual against {reference}, asked at {heat:g}: tokens to p <= 1e-6 "
-            f"(z at {tokens:,}: {z})", [_tokens(one) for one in need], _tokens(float(np.median(need))), "report",
+        row(f"5 % marked, closed, residual against {reference}, asked at {WARM:g}: tokens to p <= 1e-6 "
+            f"(z at {CLOSED_ASKED:,}: {z})", [_tokens(one) for one in need], _tokens(float(np.median(need))), "report",
             "30,000")  # fmt: skip
     for reference in (MEAN, "control", "base"):
-        for heat in (WARM,):
-            found = [closed(judge, "m20", reference, 50_000, heat) for judge in judges.values()]
-            p = [one["log10 p"] for one in found]
-            need = [one["tokens to 1e-6"] for one in found]
-            row(f"20 % marked, closed, residual against {reference}, asked at {heat:g}: p at 50,000 tokens "
-                f"(1e-6 from {_tokens(float(np.median(need)))})", _powers(p), _power(p), "1e-6", "1e-6")  # fmt: skip
+        found = [closed(judge, "m20", reference, 50_000, WARM) for judge in judges.values()]
+        p = [one["log10 p"] for one in found]
+        need = [one["tokens to 1e-6"] for one in found]
+        row(f"20 % marked, closed, residual against {reference}, asked at {WARM:g}: p at 50,000 tokens "
+            f"(1e-6 from {_tokens(float(np.median(need)))})", _powers(p), _power(p), "1e-6", "1e-6")  # fmt: skip
     p = [counted(judge, "m20", 50_000, WARM)["log10 p"] for judge in judges.values()]
     row("the same text by counting green pairs: p", _powers(p), _power(p), "-", "-")
-    for reference in (MEAN, "control", "base"):
+    for reference in references:
         said = [logprobs(judge, "m05", reference) for judge in judges.values()]
         for places in (1_000, 2_500, 5_000):
             p = [one[f"log10 p, {places} places"] for one in said]

@@ -12,7 +12,7 @@ from scipy.stats import binom, norm
 from stillwatch.forensics.exams.coins import withheld_test
 from stillwatch.forensics.exams.keyed import FINE, KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, lift, pack, residuals, unpack
-from stillwatch.forensics.exams.servedlogits import first_places, gathered, in_proportion, logit_weights
+from stillwatch.forensics.exams.servedlogits import first_places, gathered, logit_weights
 from stillwatch.forensics.exams.shared import closer_than_all, poisson_binomial_tail, shared_errors
 from stillwatch.forensics.exams.signs import (
     hoeffding_tail,
@@ -177,21 +177,6 @@ def test_each_context_has_its_share_of_the_variance_and_first_places_come_once()
     silent = np.where(np.arange(20) < 5, log_p, np.nan)
     assert np.all(logit_weights(silent, log_r)[:, 5:] == 0.0)
     assert first_places(contexts).tolist() == [0, 3]
-
-
-@settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 999), most=st.integers(1, 400))
-def test_places_in_proportion_give_each_context_its_share(seed: int, most: int) -> None:
-    contexts = np.random.default_rng(seed).zipf(1.5, 300) % 40
-    chosen = in_proportion(contexts, most)
-    assert len(chosen) == min(most, 300) == len(set(chosen.tolist())) and np.all(np.diff(chosen) > 0)
-    share = np.bincount(contexts, minlength=40) / 300
-    got = np.bincount(contexts[chosen], minlength=40)
-    # Sainte-Lague: whoever waits for another place has no better claim to it than anybody had to his last.
-    claim = np.divide(share, got + 0.5, out=np.zeros(40), where=got < np.bincount(contexts, minlength=40))
-    last = np.divide(share, got - 0.5, out=np.full(40, np.inf), where=got > 0)
-    assert claim.max() <= last.min() * (1 + 1e-9)
-    assert set(in_proportion(contexts, max(1, most // 2)).tolist()) <= set(chosen.tolist())
 
 
 def test_what_a_reference_hardly_expects_weighs_little() -> None:

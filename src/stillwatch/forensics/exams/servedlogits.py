@@ -82,20 +82,3 @@ def first_places(contexts: IntArray) -> IntArray:
     [0, 1, 3]
     """
     return np.sort(np.unique(contexts, return_index=True)[1])
-
-
-def in_proportion(contexts: IntArray, most: int) -> IntArray:
-    """Return at most so many places, in which each context has the share that it has of all places; ascending.
-
-    Taken as they come, the places of a short text leave many contexts out by chance; chosen from a longer one in
-    proportion, the same number of questions hears more. It knows no key. Fewer places are among more.
-    Source: seats by Sainte-Lague's divisors.
-
-    >>> in_proportion(np.array([4, 4, 4, 4, 4, 4, 7, 7, 7, 9]), 4).tolist()
-    [0, 1, 2, 6]
-    """
-    _, of, count = np.unique(contexts, return_inverse=True, return_counts=True)
-    order = np.argsort(of.ravel(), kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
-    return np.sort(np.argsort((rank + 0.5) / count[of.ravel()], kind="stable")[:most])
