@@ -4,13 +4,17 @@ In: students of one seed. Out: weighted pairs. A text is kept on disk, and so is
 Cost: 5 s of a core for 100,000 tokens and one reference; a key 1 ms.
 """
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+import stillwatch
 from bench.proof.students import CONTROLS, MORE_CONTROLS, Students
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, pack, residuals, unpack
@@ -22,6 +26,8 @@ from stillwatch.stats.arrays import FloatArray
 from stillwatch.treatments.marks.prf import ContextTable
 from stillwatch.treatments.marks.ring import Epoch
 
+ROOMS: Final = ("forensics", "treatments/marks", "lab/neural", "stats")
+"""Where the code is that numbers come from, beside this folder."""
 ANSWER: Final = 50
 """Tokens scored of each answer; one more comes before them."""
 STEP: Final = 200
@@ -95,6 +101,16 @@ class Judge:
         digests = ContextTable.of(epoch, self.vocab).digests(context)
         return KeyedPairs.of(digests, token, np.ones(len(code)), most=2**31)
 
+    def kept(self, measure: Callable[..., dict[str, float]], *given: str | float) -> dict[str, float]:
+        """Return what a measure gives for this seed, computed once under the same code."""
+        parts = "-".join(map(str, (measure.__name__, *given, code())))
+        path = self._path(f"numbers-{parts}").with_suffix(".json")
+        if not path.is_file():
+            found = measure(self, *given)
+            path.write_text(json.dumps(found))
+        numbers: dict[str, float] = json.loads(path.read_text())
+        return numbers
+
     def told(self, name: str, texts: IntArray, places: int) -> FloatArray:
         """Return a model's log-probabilities after the first places of a text, kept; see `log_probs`."""
         path = self._path(f"told-{name}-{places}")
@@ -109,6 +125,17 @@ class Judge:
 
     def _path(self, name: str) -> Path:
         return self.students.folder / f"{self.students.seed}-{name}.npy"
+
+
+@cache
+def code() -> str:
+    """Return a digest of the code that numbers come from; what only shows them is left out."""
+    digest = hashlib.blake2b(digest_size=6)
+    here = [path for path in Path(__file__).parent.glob("*.py") if path.stem not in ("tables", "__main__")]
+    root = Path(stillwatch.__file__).parent
+    for path in sorted([*here, *(one for room in ROOMS for one in (root / room).rglob("*.py"))]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def held(reference: str) -> tuple[str, ...]:

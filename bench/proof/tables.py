@@ -22,7 +22,7 @@ TRACED = 600_000
 """Tokens that tracing asks for."""
 ATTACKED: Final = ("m20", "retold", "targeted", "washed", "neutral-half", "neutral", "stepped")
 """A fifth of marked text, and what was done against it."""
-ATTACKED_ASKED: Final = 100_000
+ATTACKED_ASKED: Final = 50_000
 PLANTED: Final = ("m05", "washed05", "neutral05", "stepped05")
 PASSING_Z: Final = 4.99
 """Standard deviations that `sharp_tail` takes to pass 1e-6."""
@@ -39,22 +39,22 @@ def main_table(judges: Judges, say: Callable[[str], None]) -> str:
 
     references = [one for one in REFERENCES if all(j.students.made(x) for j in judges.values() for x in held(one))]
     for reference in references:
-        found = [closed(judge, "m05", reference, CLOSED_ASKED, WARM) for judge in judges.values()]
+        found = [judge.kept(closed, "m05", reference, CLOSED_ASKED, WARM) for judge in judges.values()]
         need = [one["tokens to 1e-6"] for one in found]
         z = ", ".join(f"{one['z']:.1f}" for one in found)
         row(f"5 % marked, closed, residual against {reference}, asked at {WARM:g}: tokens to p <= 1e-6 "
             f"(z at {CLOSED_ASKED:,}: {z})", [_tokens(one) for one in need], _tokens(float(np.median(need))), "report",
             "30,000")  # fmt: skip
     for reference in (MEAN, "control", "base"):
-        found = [closed(judge, "m20", reference, 50_000, WARM) for judge in judges.values()]
+        found = [judge.kept(closed, "m20", reference, 50_000, WARM) for judge in judges.values()]
         p = [one["log10 p"] for one in found]
         need = [one["tokens to 1e-6"] for one in found]
         row(f"20 % marked, closed, residual against {reference}, asked at {WARM:g}: p at 50,000 tokens "
             f"(1e-6 from {_tokens(float(np.median(need)))})", _powers(p), _power(p), "1e-6", "1e-6")  # fmt: skip
-    p = [counted(judge, "m20", 50_000, WARM)["log10 p"] for judge in judges.values()]
+    p = [judge.kept(counted, "m20", 50_000, WARM)["log10 p"] for judge in judges.values()]
     row("the same text by counting green pairs: p", _powers(p), _power(p), "-", "-")
     for reference in references:
-        said = [logprobs(judge, "m05", reference) for judge in judges.values()]
+        said = [judge.kept(logprobs, "m05", reference) for judge in judges.values()]
         for places in (1_000, 2_500, 5_000):
             p = [one[f"log10 p, {places} places"] for one in said]
             row(f"5 % marked, probabilities after {places:,} places of unmarked text, against {reference}: p",
@@ -72,7 +72,7 @@ def tracing_table(judges: Judges, names: tuple[str, ...], say: Callable[[str], N
         for seed, judge in judges.items():
             if not judge.students.made(name):
                 continue
-            one = traced(judge, name, TRACED, WARM, MEAN)
+            one = judge.kept(traced, name, TRACED, WARM, MEAN)
             provider = f"{one['provider z']:.1f}" if one["provider z"] else "-"
             rows.append(
                 [f"{name}, seed {seed}", f"{TRACED:,} at {WARM:g}", f"{one['named']:.0f} of {one['of']:.0f}",
@@ -90,7 +90,7 @@ def canary_table(judges: Judges, say: Callable[[str], None]) -> str:
     for name, seed, judge in ((name, seed, judge) for name in PLANTED for seed, judge in judges.items()):
         if not judge.students.made(name):
             continue
-        one = planted(judge, name)
+        one = judge.kept(planted, name)
         rows.append(
             [f"{name}, seed {seed}", f"{one['hits']:.0f} of 32", f"1e{one['log10 p, hits']:.1f}",
              f"1e{one['log10 p, ranks']:.1f}", f"{one['hits by text']:.0f} of {one['trials by text']:.0f}",
@@ -108,7 +108,7 @@ def innocent_table(judges: Judges, say: Callable[[str], None]) -> tuple[str, int
         for name in INNOCENT:
             if not judge.students.made(name):
                 continue
-            one = innocent(judge, name)
+            one = judge.kept(innocent, name)
             accused += int(one["accused"])
             rows.append([f"{name}, seed {seed}", f"{one['z']:+.1f}", f"{one['z, probabilities']:+.1f}",
                          f"{one['random keys, mean']:+.2f} / {one['random keys, deviation']:.2f}",
@@ -128,20 +128,20 @@ def removal_table(judges: Judges, say: Callable[[str], None]) -> str:
     """Return what is left of a fifth of marked text after it was attacked, and what that cost the thief."""
     rows = []
     for seed, judge in judges.items():
-        taught = price(judge, "base")["nats"]
-        full = taught - price(judge, "m20")["nats"]
+        taught = judge.kept(price, "base")["nats"]
+        full = taught - judge.kept(price, "m20")["nats"]
         for name in ATTACKED:
             if not judge.students.made(name):
                 continue
-            one = closed(judge, name, MEAN, ATTACKED_ASKED, WARM)
-            told: Numbers = logprobs(judge, name, MEAN)
-            cost = price(judge, name)
-            rows.append([f"{name}, seed {seed}", f"{one['z at 50,000']:+.1f}", f"1e{one['log10 p at 50,000']:.1f}",
-                         f"{one['z']:+.1f}", _needed(one), f"1e{told['log10 p, 5000 places']:.1f}",
+            one = judge.kept(closed, name, MEAN, ATTACKED_ASKED, WARM)
+            told: Numbers = judge.kept(logprobs, name, MEAN)
+            cost = judge.kept(price, name)
+            rows.append([f"{name}, seed {seed}", f"{one['z']:+.1f}", f"1e{one['log10 p']:.1f}",
+                         _needed(one), f"1e{told['log10 p, 5000 places']:.1f}",
                          f"{(taught - cost['nats']) / full:.0%}", f"{cost['agrees']:.1%}"])  # fmt: skip
             say(" | ".join(rows[-1]))
     head = [
-        "student", "z at 50,000 tokens", "p", f"z at {ATTACKED_ASKED:,}", "tokens to 1e-6",
+        "student", f"z at {ATTACKED_ASKED:,} tokens", "p", "tokens to 1e-6",
         "p by probabilities, 5,000 places", "kept of what was learned", "says the teacher's likeliest",
     ]  # fmt: skip
     return table(head, rows)

@@ -14,12 +14,14 @@ arXiv:2402.19361 (the score of a token after a context).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from stillwatch.lab.wordteacher import FloatArray, IntArray, drawn
 
+Sums = npt.NDArray[np.floating[Any]]
 STRENGTH: Final = 2.5
 """Nats, as published for marks of delta 3; see `stepped`."""
 SLOPE: Final = 0.3
@@ -36,9 +38,9 @@ DOUBT: Final = 4.0
 class Chances:
     """What follows each token, added up over a text."""
 
-    total: FloatArray = field(repr=False)
+    total: Sums = field(repr=False)
     """Probabilities or occurrences of each next token, shape (vocab, vocab)."""
-    places: FloatArray = field(repr=False)
+    places: Sums = field(repr=False)
     """Places of each last token, shape (vocab,)."""
 
     @classmethod
@@ -49,7 +51,7 @@ class Chances:
         return cls(total, total.sum(axis=1))
 
     @property
-    def mean(self) -> FloatArray:
+    def mean(self) -> Sums:
         """Probabilities, shape (vocab, vocab); rows of zeros where a token was not seen."""
         return np.asarray(self.total / np.maximum(self.places, 1e-30)[:, None])
 
