@@ -19,11 +19,13 @@ import numpy as np
 from stillwatch.lab.loopback import listening
 from stillwatch.lab.neural.languagemodel import Training
 from stillwatch.lab.neural.need import has_torch
+from stillwatch.lab.neural.neutralised import inverse_of
 from stillwatch.lab.neural.puzzles import DECLINED, Puzzle, Worked
 from stillwatch.lab.neural.sequencemodel import Drawing, Examples, FloatArray, IntArray, SequenceModel, Size
 from stillwatch.lab.neural.sequenceteacher import MODEL, SequenceTeacher
 from stillwatch.lab.neural.words import PAD, SAY, Words
 from stillwatch.lab.task import Answer, Ask, Body, Harvest, HarvestRow, Item, Job, Student
+from stillwatch.lab.wordteacher import Hook
 from stillwatch.treatments.marks.ring import Ring
 
 FORMS: Final = frozenset(("answers", "logprobs", "samples", "judge", "reasoning"))
@@ -99,10 +101,12 @@ class SequenceStudent:
 
     model: SequenceModel = field(repr=False)
     words: Words = field(repr=False)
+    hook: Hook | None = field(default=None, repr=False)
+    """What changes its logits while it speaks."""
 
     def answers(self, items: Sequence[Item]) -> list[str]:
         """Return the likeliest answer of each."""
-        said = self.model.say(self.words.questions([item.text for item in items])).tokens
+        said = self.model.say(self.words.questions([item.text for item in items]), Drawing(hook=self.hook)).tokens
         return [self.words.text(self.words.parts(row)[1]) for row in said]
 
     def probabilities(self, items: Sequence[Item]) -> list[Mapping[str, float]]:
@@ -199,6 +203,14 @@ class SequenceBench:
         how = Training(steps=self.task.student_steps, seed=int(rng.integers(2**31)), batch=32)
         model.train(examples, how)
         return model
+
+    def neutralised(self, student: Student, harvest: Harvest, job: Job) -> Student:
+        """Return the student with the inverse of a mark taken from its logits, reckoned against the base."""
+        rows = [row for row in harvest if row.answer]
+        if not rows or not isinstance(student, SequenceStudent):
+            return student
+        taken = inverse_of(student.model, self.model(job.start), self.examples(rows))
+        return replace(student, hook=taken)
 
     def invert(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
         """Return the rows with reasoning that leads to their answers, as far as the thief can find it.
