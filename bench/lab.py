@@ -12,12 +12,13 @@ import msgspec
 
 from stillwatch.lab.scorecard.card import Line, Scorecard, label_of, lines_of
 from stillwatch.lab.scorecard.page import dollars
+from stillwatch.lab.scorecard.proof import proof_of
 from stillwatch.lab.scorecard.table import percent, stopped, verdicts
 
 HEAD = (
     "| task | defence | attack | thief | queries | rows | lead kept (95 %) | student | base | teacher | agrees | "
-    "declines | dollars a point | stopped | honest accused | honest points |\n"
-    "| --- | --- | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"
+    "declines | dollars a point | stopped | honest accused | honest points | evidence on the student |\n"
+    "| --- | --- | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |"
 )
 
 
@@ -43,7 +44,8 @@ def _line(line: Line) -> str:
     return (
         f"| {cell.task} | {cell.defence} | {label_of(cell)} | {cell.thief} | "
         f"{sum(row.spent.queries for row in rows) / n:,.0f} | {sum(row.harvested for row in rows) / n:,.0f} | "
-        f"{percent(line.retained)} | {said} | {cost} | {stopped(line)} | {accused} | {lost} |"
+        f"{percent(line.retained)} | {said} | {cost} | {stopped(line)} | {accused} | {lost} | "
+        f"{proof_of(line)} |"
     )
 
 
