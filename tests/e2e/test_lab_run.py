@@ -72,7 +72,8 @@ def test_the_plan_quick_measures_the_same_twice_and_examines_every_student(tmp_p
     text = find_plan("quick").read_text()
     for old, new in (
         ("size = 0.25", "size = 0.2"), ("queries = 900", "queries = 48"), ("accounts = 40", "accounts = 8"),
-        ("background = 100", "background = 20"), ('"banking"', '"toy"'), ('settings = "', f'settings = "{packaged_folder()}/'),
+        ("background = 100", "background = 20"), ('"banking"', '"toy"'),
+        ('settings = "', f'settings = "{packaged_folder()}/'),
     ):  # fmt: skip
         assert old in text
         text = text.replace(old, new)

@@ -43,7 +43,9 @@ def examined(bench: LabelBench, student: Student, folder: Path, **changes: objec
     given: dict[str, object] = {
         "bench": bench, "cell": Cell(task="banking", defence="none", attack="answers"), "student": student,
         "settings": load_settings(packaged_folder() / "none.toml"), "state": folder, "harvest": stolen(bench, 200),
-        "errors": sum(a != item.answer for a, item in zip(bench.teacher().answers(bench.test), bench.test, strict=True)),
+        "errors": sum(not bench.right(item, said) for item, said in zip(
+            bench.test, bench.teacher().answers(bench.test), strict=True
+        )),
         "rng": np.random.default_rng(0), **changes,
     }  # fmt: skip
     return {one.exam or one.about: one for one in evidence_of(Dock(**given))}  # type: ignore[arg-type]
