@@ -8,6 +8,7 @@ Cost: six models of the student's size where answers are compared, two where a m
 Left to `forensics.exams`: the tests.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,14 +28,15 @@ from stillwatch.lab.task import Bench, Controlled, Harvest, Item, Student, Writi
 from stillwatch.terms.canon import canonical, number
 from stillwatch.terms.protocol import PlannedTest
 from stillwatch.terms.reveal import Reveal
+from stillwatch.treatments.marks.ring import TIERS
 
 CONTROLS: Final = 5
 LEAST_ERRORS: Final = 10
 """Items that the teacher must get wrong for errors in common to be looked for."""
 MARKING: Final = ("watermark", "experts", "surface", "canary")
 """Treatments that leave something to be read in a student."""
-TIERS: Final = ("provider", "campaign")
-"""Keys that a student of many accounts' answers is read with; an account's own is left to tracing."""
+READ: Final = ("provider", "campaign")
+"""Tiers whose keys a student of many accounts' answers is read with; an account's own is left to tracing."""
 LOG_NOTHING: Final = -0.05
 """A test whose most extreme outcome is no rarer than this can show nothing."""
 
@@ -113,28 +115,38 @@ def _tokens(dock: Dock) -> Sequence[Evidence | _Read]:
     """Read the mark in the choice of tokens: in the suspect's probabilities, and in what it writes."""
     bench = dock.bench
     if not isinstance(bench, Writing):
-        return [Evidence(about="mark", why="this task's answers are no text that an engine draws token by token")]
+        return [Evidence(about="mark", why="of this task an examiner gets no tokens that a mark could stand in")]
     marked = marked_in(dock.state)
     if not marked:
         return [Evidence(about="mark", why="no answer was marked: no account came under the rule that orders it")]
-    reveals = [one for one in mark_reveals(load_ring(dock.state), marked) if one.facts.get("tier") in (
-        *TIERS, "context")]  # fmt: skip
+    ring = load_ring(dock.state)
+    shares = dict(zip(TIERS, ring.current.shares, strict=True))
+    wanted = {"context", *(tier for tier in READ if shares[tier] > 0.0)}
+    reveals = [one for one in mark_reveals(ring, marked) if one.facts.get("tier") in wanted]
+    if not any(one.item.kind == "mark-key" for one in reveals):
+        return [Evidence(about="mark", why="only keys of single accounts mark: that is for `tracing`, with their texts")]
     suspect = bench.transcript(dock.student, len(dock.harvest), dock.rng)
     innocent = bench.transcript(bench.innocent(len(dock.harvest)), len(dock.harvest), dock.rng)
     return [
-        one
-        for name, wanted in (("served-logits", ("logprobs",)), ("reference-residual", ("tokens", "expected")))
-        for one in _keyed(name, reveals, [{key: held[key] for key in wanted} for held in (suspect, innocent)])
+        _keyed(name, reveals, [{key: held[key] for key in needed} for held in (suspect, innocent)])
+        for name, needed in (("served-logits", ("logprobs",)), ("reference-residual", ("tokens", "expected")))
     ]
 
 
-def _keyed(exam: str, reveals: Sequence[Reveal], held: Sequence[Mapping[str, bytes]]) -> list[Evidence | _Read]:
-    """Return the exam of suspect and innocent, one entry a key."""
-    given = [{**materials, "openings": canonical(tuple(reveals))} for materials in held]
+def _keyed(exam: str, reveals: Sequence[Reveal], held: Sequence[Mapping[str, bytes]]) -> Evidence | _Read:
+    """Return the exam of suspect and innocent, each by its strongest key; so many keys are paid for."""
     parameters = {"texts": "neutral"} if exam == "served-logits" else {}
     family = sum(one.item.kind == "mark-key" for one in reveals)
-    found, beside = (_found(exam, materials, parameters, family) for materials in given)
-    return [_read("mark", one, other) for one, other in zip(found, beside, strict=True)]
+    strongest = [
+        min(_found(exam, {**materials, "openings": canonical(tuple(reveals))}, parameters, family), key=_rank)
+        for materials in held
+    ]
+    mine, other = (replace(one, log_p=min(0.0, one.log_p + math.log(family))) for one in strongest)
+    return _read("mark", mine, other)
+
+
+def _rank(one: "_Outcome") -> tuple[bool, float]:
+    return bool(one.why), one.log_p
 
 
 def _wording(dock: Dock) -> list[Evidence | _Read]:
