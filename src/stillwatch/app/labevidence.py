@@ -124,7 +124,7 @@ def _tokens(dock: Dock) -> Sequence[Evidence | _Read]:
     wanted = {"context", *(tier for tier in READ if shares[tier] > 0.0)}
     reveals = [one for one in mark_reveals(ring, marked) if one.facts.get("tier") in wanted]
     if not any(one.item.kind == "mark-key" for one in reveals):
-        return [Evidence(about="mark", why="only keys of single accounts mark: that is for `tracing`, with their texts")]
+        return [Evidence(about="mark", why="only keys of single accounts mark, which is for `tracing` to read")]
     suspect = bench.transcript(dock.student, len(dock.harvest), dock.rng)
     innocent = bench.transcript(bench.innocent(len(dock.harvest)), len(dock.harvest), dock.rng)
     return [
