@@ -14,6 +14,7 @@ from bench.proof.students import CONTROLS, Students
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, pack, residuals, unpack
 from stillwatch.forensics.exams.servedlogits import POWER, gathered, logit_weights
+from stillwatch.lab.neural.chances import chances_of
 from stillwatch.lab.neural.languagemodel import LanguageModel
 from stillwatch.lab.wordteacher import IntArray
 from stillwatch.stats.arrays import FloatArray
@@ -61,7 +62,7 @@ class Judge:
         path = self._path(f"expected-{name}-{reference}-{tokens}-{temperature}")
         if not path.is_file():
             text, model = self.text(name, tokens, temperature), self.students.model(reference)
-            parts = [expected(text[low : low + STEP], model, temperature) for low in range(0, len(text), STEP)]
+            parts = [chances_of(model, text[low : low + STEP], temperature).total for low in range(0, len(text), STEP)]
             np.save(path, np.stack(parts).astype(np.float32))
         found: FloatArray = np.load(path, mmap_mode="r")
         return found
@@ -119,22 +120,6 @@ def paired(text: IntArray, expects: FloatArray, epoch: Epoch) -> KeyedPairs:
     )
     (context,), token = unpack(made.code, 1, vocab)
     return KeyedPairs.of(ContextTable.of(epoch, vocab).digests(context), token, made.weight)
-
-
-def expected(text: IntArray, model: LanguageModel, temperature: float) -> FloatArray:
-    """Return the reference's probability of every token after every context of a text, added up by context."""
-    total, done = np.zeros((model.vocab, model.vocab)), 0
-    for logits in model.everywhere(text[:, :-1]):
-        rows = text[done : done + len(logits), :-1].ravel()
-        wide = logits.reshape(-1, logits.shape[-1]) / np.float32(temperature)
-        done += len(logits)
-        wide = np.exp(wide - wide.max(axis=1, keepdims=True))
-        wide /= wide.sum(axis=1, keepdims=True)
-        order = np.argsort(rows, kind="stable")
-        starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
-        if len(starts):
-            total[rows[order][starts]] += np.add.reduceat(wide[order], starts, axis=0)
-    return total
 
 
 def log_probs(model: LanguageModel, texts: IntArray, places: IntArray) -> FloatArray:

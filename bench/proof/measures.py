@@ -12,7 +12,7 @@ import numpy as np
 from bench.proof.canaries import ALTERNATIVES, CARRIER, canaries
 from bench.proof.judged import STEP, WARM, Judge
 from bench.proof.students import COLLUDERS, PROVIDER, SHARES, account
-from bench.proof.world import epoch_of
+from bench.proof.world import epoch_of, harvest
 from stillwatch.forensics.canaries import hits_tail, ranks_tail
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.servedlogits import first_places
@@ -29,6 +29,8 @@ FAMILY: Final = 10_000
 FAMILY_ALPHA: Final = 1e-6
 ASKED: Final = 200_000
 LOGPROBS: Final = (1_000, 2_500, 5_000)
+PRICED: Final = 20_000
+"""Tokens of the teacher on which students are held against it."""
 
 
 def z_of(pairs: KeyedPairs, key: TierKey) -> float:
@@ -54,6 +56,27 @@ def closed(judge: Judge, name: str, reference: str, tokens: int, temperature: fl
         "tokens to 1e-6": math.inf if low[-1] else float(needed), "z at 50,000": float(z[at]),
         "log10 p at 50,000": log10_p(z[at]), "z": float(z[-1]), "log10 p": log10_p(z[-1]),
     }  # fmt: skip
+
+
+def price(judge: Judge, name: str) -> Numbers:
+    """Return how far a student is from the teacher: nats a token of KL, and how often both say the same is likeliest.
+
+    Measured on unmarked answers of the teacher that nobody was taught on; its own probabilities are known exactly.
+    """
+    teacher = judge.students.world.teachers["ours"]
+    texts = harvest(teacher, PRICED, judge.students.rng("priced"))
+    nats, same, places, done = 0.0, 0, 0, 0
+    for logits in judge.students.model(name).everywhere(texts):
+        rows = texts[done : done + len(logits)]
+        done += len(logits)
+        said = logits[:, 1:].reshape(-1, logits.shape[-1]).astype(np.float64)
+        said -= np.logaddexp.reduce(said, axis=1, keepdims=True)
+        true = teacher.logits(np.stack([rows[:, :-1].ravel(), rows[:, 1:].ravel()], axis=1)).astype(np.float64)
+        chance = np.exp(true)
+        nats += float(np.sum(chance * (np.where(chance > 0.0, true, 0.0) - said)))
+        same += int(np.sum(true.argmax(axis=1) == said.argmax(axis=1)))
+        places += len(true)
+    return {"nats": nats / places, "agrees": same / places}
 
 
 def counted(judge: Judge, name: str, tokens: int, temperature: float) -> Numbers:

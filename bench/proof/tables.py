@@ -5,19 +5,26 @@ In: measures. Out: Markdown. Left to `measures` and `innocents`: numbers.
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
 from bench.layout import table
 from bench.proof.innocents import INNOCENT, innocent
 from bench.proof.judged import MEAN, WARM, Judge
-from bench.proof.measures import Numbers, closed, counted, logprobs, planted, traced
+from bench.proof.measures import Numbers, closed, counted, logprobs, planted, price, traced
 
 Judges = dict[int, Judge]
 CLOSED = ((MEAN, WARM, 150_000), ("control", WARM, 150_000), ("base", WARM, 150_000))
 """Reference, temperature and tokens of the 5 % rows."""
 TRACED = 600_000
 """Tokens that tracing asks for."""
+ATTACKED: Final = ("m20", "retold", "targeted", "washed", "neutral-half", "neutral", "stepped")
+"""A fifth of marked text, and what was done against it."""
+ATTACKED_ASKED: Final = 150_000
+PLANTED: Final = ("m05", "washed05", "neutral05", "stepped05")
+PASSING_Z: Final = 4.99
+"""Standard deviations that `sharp_tail` takes to pass 1e-6."""
 HEAD = ["measure", "by seed", "median", "must", "aim"]
 
 
@@ -77,17 +84,19 @@ def tracing_table(judges: Judges, names: tuple[str, ...], say: Callable[[str], N
 
 
 def canary_table(judges: Judges, say: Callable[[str], None]) -> str:
-    """Return what 32 canaries in 1 % of the tokens of `m05` give."""
+    """Return what 32 canaries in 1 % of the tokens of `m05` give, and what they give after attacks on its mark."""
     rows = []
-    for seed, judge in judges.items():
-        one = planted(judge, "m05")
+    for name, seed, judge in ((name, seed, judge) for name in PLANTED for seed, judge in judges.items()):
+        if not judge.students.made(name):
+            continue
+        one = planted(judge, name)
         rows.append(
-            [str(seed), f"{one['hits']:.0f} of 32", f"1e{one['log10 p, hits']:.1f}",
+            [f"{name}, seed {seed}", f"{one['hits']:.0f} of 32", f"1e{one['log10 p, hits']:.1f}",
              f"1e{one['log10 p, ranks']:.1f}", f"{one['hits by text']:.0f} of {one['trials by text']:.0f}",
              f"1e{one['log10 p, text']:.1f}"]
         )  # fmt: skip
         say(" | ".join(rows[-1]))
-    head = ["seed", "first by probability", "p", "p by ranks", "shown in nine answers each", "p"]
+    head = ["student", "first by probability", "p", "p by ranks", "shown in nine answers each", "p"]
     return table(head, rows)
 
 
@@ -114,19 +123,36 @@ def innocent_table(judges: Judges, say: Callable[[str], None]) -> tuple[str, int
     return table(head, rows), accused
 
 
-def removal_table(judges: Judges, names: tuple[str, ...], say: Callable[[str], None]) -> str:
-    """Return what is left of a fifth of marked text after it was attacked."""
+def removal_table(judges: Judges, say: Callable[[str], None]) -> str:
+    """Return what is left of a fifth of marked text after it was attacked, and what that cost the thief."""
     rows = []
     for seed, judge in judges.items():
-        for name in names:
+        taught = price(judge, "base")["nats"]
+        full = taught - price(judge, "m20")["nats"]
+        for name in ATTACKED:
             if not judge.students.made(name):
                 continue
-            one = closed(judge, name, "control", 50_000, WARM)
-            told: Numbers = logprobs(judge, name, "control")
-            rows.append([f"{name}, seed {seed}", f"{one['z']:+.1f}", f"1e{one['log10 p']:.1f}",
-                         f"1e{told['log10 p, 5000 places']:.1f}"])  # fmt: skip
+            one = closed(judge, name, MEAN, ATTACKED_ASKED, WARM)
+            told: Numbers = logprobs(judge, name, MEAN)
+            cost = price(judge, name)
+            rows.append([f"{name}, seed {seed}", f"{one['z at 50,000']:+.1f}", f"1e{one['log10 p at 50,000']:.1f}",
+                         f"{one['z']:+.1f}", _needed(one), f"1e{told['log10 p, 5000 places']:.1f}",
+                         f"{(taught - cost['nats']) / full:.0%}", f"{cost['agrees']:.1%}"])  # fmt: skip
             say(" | ".join(rows[-1]))
-    return table(["student", "z at 50,000 tokens", "p", "p by probabilities, 5,000 places"], rows)
+    head = [
+        "student", "z at 50,000 tokens", "p", f"z at {ATTACKED_ASKED:,}", "tokens to 1e-6",
+        "p by probabilities, 5,000 places", "kept of what was learned", "says the teacher's likeliest",
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+def _needed(one: Numbers) -> str:
+    """Return tokens to 1e-6: read off, or reckoned as if z went with the root of the tokens."""
+    if not math.isinf(one["tokens to 1e-6"]):
+        return f"{one['tokens to 1e-6']:,.0f}"
+    if one["z"] < 1.0:
+        return "no strength seen"
+    return f"about {ATTACKED_ASKED * (PASSING_Z / one['z']) ** 2:,.0f}"
 
 
 def _tokens(value: float) -> str:

@@ -11,10 +11,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; run `make test-torch`")
 
 from stillwatch.lab.cell import Cell  # noqa: E402
+from stillwatch.lab.neural.neutralised import Taken, chances_of  # noqa: E402
 from stillwatch.lab.neural.puzzles import PUZZLES, Puzzle, Worked  # noqa: E402
 from stillwatch.lab.neural.sequencemodel import Drawing, SequenceModel, Size  # noqa: E402
-from stillwatch.lab.neural.sequencetask import SequenceBench, SequenceTask  # noqa: E402
-from stillwatch.lab.neural.words import Words  # noqa: E402
+from stillwatch.lab.neural.sequencetask import SequenceBench, SequenceStudent, SequenceTask  # noqa: E402
+from stillwatch.lab.neural.words import PAD, Words  # noqa: E402
 from stillwatch.lab.task import Answer, Ask, HarvestRow, Item, Job  # noqa: E402
 from stillwatch.treatments.marks.order import FIELD, NAME, MarkOrder, sign  # noqa: E402
 from stillwatch.treatments.marks.ring import Ring  # noqa: E402
@@ -133,6 +134,33 @@ def test_inversion_gives_reasoning_and_keeps_answers(bench: SequenceBench) -> No
     told = bench.invert(rows, job)
     assert [row.answer for row in told] == [row.answer for row in rows]
     assert job.found["inverted"] > 0 and sum(bool(row.reasoning) for row in told) >= job.found["inverted"]
+
+
+def test_what_a_neutralised_student_says_is_the_students_less_the_table(bench: SequenceBench) -> None:
+    rows = harvest(bench, Ask(reasoning=True))
+    job = Job(thief="passive", start="base", rng=np.random.default_rng(2))
+    student = bench.train(rows, "base", job.rng)
+    other = bench.neutralised(student, rows, job)
+    assert isinstance(student, SequenceStudent) and isinstance(other, SequenceStudent)
+    assert student.hook is None and isinstance(other.hook, Taken) and np.abs(other.hook.table).max() > 0.05
+    asked = bench.words.questions([item.text for item in bench.test[:5]])
+    plain, less = (student.model.say(asked, Drawing(hook=hook)) for hook in (None, other.hook))
+    wanted = plain.logs[:, 0] - other.hook.table[PAD]
+    wanted -= np.log(np.exp(wanted).sum(1, keepdims=True))
+    assert np.allclose(less.logs[:, 0], wanted, atol=1e-4)
+    assert other.answers(bench.test) == other.answers(bench.test)
+
+
+def test_chances_of_a_model_are_those_of_its_own_places(bench: SequenceBench) -> None:
+    examples = bench.examples(harvest(bench, Ask(reasoning=True))[:6])
+    found = chances_of(bench.model("teacher"), examples)
+    keep = examples.said != PAD
+    assert found.places.sum() == keep.sum()
+    assert np.allclose(found.total.sum(axis=1), found.places, rtol=1e-4)
+    said = bench.model("teacher").losses(examples)
+    first = bench.model("teacher").say(examples.asked, forced=examples.said).logs
+    told = np.take_along_axis(first, examples.said[..., None], 2)[..., 0]
+    assert np.allclose(-(told * keep).sum(1) / keep.sum(1), said, atol=1e-3)
 
 
 def test_signed_orders_are_followed_and_others_counted(bench: SequenceBench) -> None:

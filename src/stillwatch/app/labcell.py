@@ -30,7 +30,7 @@ from stillwatch.lab.cell import Cell, Contained, Measured, Row
 from stillwatch.lab.client import Ledger, ThiefClient, Wire, wire_session
 from stillwatch.lab.honest import Honest, Served, confidence_moved
 from stillwatch.lab.manifest import keep_manifest, signed
-from stillwatch.lab.removal import remove
+from stillwatch.lab.removal import finished, remove
 from stillwatch.lab.slots import Pace, Turns, honest_turns, thief_waves
 from stillwatch.lab.strategies import STRATEGIES, collect
 from stillwatch.lab.task import Bench, Harvest, Job, Marking
@@ -232,7 +232,8 @@ def _scored(play: _Play, harvest: Harvest, notes: _Notes) -> Row:
         setup.say(f"{cell.label}: finding out what to believe")
         harvest, reading = best_reading(bench, harvest, job)
     setup.say(f"{cell.label}: training on {len(harvest):,} rows")
-    student, base, teacher = bench.train(harvest, cell.start, job.rng), bench.base(cell.start), bench.teacher()
+    student = finished(bench.train(harvest, cell.start, job.rng), harvest, cell.removal, bench, job)
+    base, teacher = bench.base(cell.start), bench.teacher()
     chance = np.random.default_rng((cell.seed, 0x5C02E))
     hits = {name: score.right(bench, bench.test, one)
             for name, one in (("student", student), ("base", base), ("teacher", teacher))}  # fmt: skip

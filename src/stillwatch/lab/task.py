@@ -287,6 +287,15 @@ class Inverting(Protocol):
         ...
 
 
+@runtime_checkable
+class Neutralising(Protocol):
+    """A bench whose students speak token by token, so that a mark can be taken from what they say."""
+
+    def neutralised(self, student: Student, harvest: Harvest, job: Job) -> Student:
+        """Return the student with the inverse of a mark of width 1 taken from its logits; the thief has no key."""
+        ...
+
+
 class Attack(Protocol):
     """A catalogue entry."""
 

@@ -18,7 +18,7 @@ from stillwatch.lab.neural.words import PAD
 from stillwatch.lab.task import HarvestRow, Student
 
 if TYPE_CHECKING:
-    from stillwatch.lab.neural.sequencetask import SequenceBench
+    from stillwatch.lab.neural.sequencetask import SequenceBench, SequenceStudent
 
 ASKED: Final = 200
 """Test questions that the suspect is asked."""
@@ -37,12 +37,15 @@ def unmarked(bench: "SequenceBench", rows: int, number: int) -> Student:
     return bench.train(harvest, "base", np.random.default_rng((bench.seed, 0xE8A3, number)))
 
 
-def materials(bench: "SequenceBench", suspect: SequenceModel, reference: SequenceModel, seed: int) -> dict[str, bytes]:
-    """Return the materials `logprobs`, `tokens` and `expected`."""
+def materials(
+    bench: "SequenceBench", suspect: "SequenceStudent", reference: SequenceModel, seed: int
+) -> dict[str, bytes]:
+    """Return the materials `logprobs`, `tokens` and `expected`; the suspect speaks as it would to anybody."""
     asked = bench.words.questions([item.text for item in bench.test[:ASKED]])
     neutral = bench.model("teacher").say(asked).tokens
-    drawn = suspect.say(asked, Drawing(temperature=1.0, seed=seed)).tokens
-    log_p, log_r = (model.say(asked, forced=neutral).logs[:, 1:] for model in (suspect, reference))
+    drawn = suspect.model.say(asked, Drawing(temperature=1.0, seed=seed, hook=suspect.hook)).tokens
+    log_p = suspect.model.say(asked, Drawing(hook=suspect.hook), neutral).logs[:, 1:]
+    log_r = reference.say(asked, forced=neutral).logs[:, 1:]
     on = neutral[:, 1:] != PAD
     words = np.broadcast_to(np.arange(log_p.shape[2]), (int(on.sum()), log_p.shape[2]))
     chances = np.exp(reference.say(asked, forced=drawn).logs[:, 1:])

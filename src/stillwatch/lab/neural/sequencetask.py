@@ -20,11 +20,13 @@ from stillwatch.lab.loopback import listening
 from stillwatch.lab.neural import examined
 from stillwatch.lab.neural.languagemodel import Training
 from stillwatch.lab.neural.need import has_torch
+from stillwatch.lab.neural.neutralised import inverse_of
 from stillwatch.lab.neural.puzzles import DECLINED, Puzzle, Worked
 from stillwatch.lab.neural.sequencemodel import Drawing, Examples, FloatArray, IntArray, SequenceModel, Size
 from stillwatch.lab.neural.sequenceteacher import MODEL, SequenceTeacher
 from stillwatch.lab.neural.words import PAD, SAY, Words
 from stillwatch.lab.task import Answer, Ask, Body, Harvest, HarvestRow, Item, Job, Student
+from stillwatch.lab.wordteacher import Hook
 from stillwatch.treatments.marks.ring import Ring
 
 FORMS: Final = frozenset(("answers", "logprobs", "samples", "judge", "reasoning"))
@@ -100,10 +102,12 @@ class SequenceStudent:
 
     model: SequenceModel = field(repr=False)
     words: Words = field(repr=False)
+    hook: Hook | None = field(default=None, repr=False)
+    """What changes its logits while it speaks."""
 
     def answers(self, items: Sequence[Item]) -> list[str]:
         """Return the likeliest answer of each."""
-        said = self.model.say(self.words.questions([item.text for item in items])).tokens
+        said = self.model.say(self.words.questions([item.text for item in items]), Drawing(hook=self.hook)).tokens
         return [self.words.text(self.words.parts(row)[1]) for row in said]
 
     def probabilities(self, items: Sequence[Item]) -> list[Mapping[str, float]]:
@@ -202,6 +206,14 @@ class SequenceBench:
         model.train(examples, how)
         return model
 
+    def neutralised(self, student: Student, harvest: Harvest, job: Job) -> Student:
+        """Return the student with the inverse of a mark taken from its logits, reckoned against the base."""
+        rows = [row for row in harvest if row.answer]
+        if not rows or not isinstance(student, SequenceStudent):
+            return student
+        taken = inverse_of(student.model, self.model(job.start), self.examples(rows))
+        return replace(student, hook=taken)
+
     def invert(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
         """Return the rows with reasoning that leads to their answers, as far as the thief can find it.
 
@@ -250,7 +262,7 @@ class SequenceBench:
         """Return what exams of marks need of a suspect; see `examined`."""
         reference = self._taught_unmarked(rows, examined.REFERENCE)
         assert isinstance(student, SequenceStudent) and isinstance(reference, SequenceStudent)
-        return examined.materials(self, student.model, reference.model, int(rng.integers(2**31)))
+        return examined.materials(self, student, reference.model, int(rng.integers(2**31)))
 
     def innocent(self, rows: int) -> Student:
         """Return a student of the teacher's unmarked answers, another than the reference."""
