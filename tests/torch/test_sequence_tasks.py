@@ -249,3 +249,26 @@ def test_a_mark_in_the_harvest_is_read_in_its_student_and_not_in_one_of_unmarked
     logits = found["served-logits"]
     assert logits.log_p is not None and logits.innocent_log_p is not None and logits.n > 5
     assert logits.log_p < np.log(0.01) < logits.innocent_log_p
+
+
+def test_reasoning_told_conclusion_first_is_put_back_in_order_and_other_reasoning_is_left() -> None:
+    from stillwatch.lab.removal import REMOVALS
+    from stillwatch.treatments.reasoningtext import conclusion_first
+
+    def climb(rng: np.random.Generator) -> Worked:
+        start = int(rng.integers(6))
+        steps = [f"{i} {i + 1}." for i in range(start, start + 3)]
+        return Worked(f"apples {start}", " ".join(steps), str(start + 3))
+
+    puzzle = Puzzle(name="climb", instruction="Climb.", draw=climb, words=("apples", *"0123456789."), asked=2, said=13)
+    owned = tuple(climb(np.random.default_rng(i)) for i in range(12))
+    bench = replace(TASK.bench(1, None, 0.02), task=SequenceTask(puzzle=puzzle, base_steps=60), words=Words.of(puzzle),
+                    owned=owned)  # fmt: skip
+    rows = [HarvestRow(item=Item(id=one.question, text=one.question), answer=one.answer, reasoning=one.reasoning)
+            for one in owned[:6]]  # fmt: skip
+    first = [replace(row, reasoning=conclusion_first(row.reasoning)) for row in rows]
+    assert [row.reasoning for row in first] != [row.reasoning for row in rows]
+    for told, changed in ((first, 1), (rows, 0)):
+        job = Job(thief="adaptive", start="base", rng=np.random.default_rng(2))
+        assert REMOVALS.get("reordered").clean(told, bench, job) == rows
+        assert job.found["reordered"] == changed

@@ -286,6 +286,10 @@ class Inverting(Protocol):
         """Return the rows with reasoning that leads to their answers, as far as it can be found."""
         ...
 
+    def in_order(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
+        """Return the rows with what is told of their reasoning in the order in which the thief would tell it."""
+        ...
+
 
 @runtime_checkable
 class Neutralising(Protocol):

@@ -22,6 +22,7 @@ from stillwatch.lab.neural.languagemodel import Training
 from stillwatch.lab.neural.need import has_torch
 from stillwatch.lab.neural.neutralised import inverse_of
 from stillwatch.lab.neural.puzzles import DECLINED, Puzzle, Worked
+from stillwatch.lab.neural.reordered import reordered
 from stillwatch.lab.neural.sequencemodel import Drawing, Examples, FloatArray, IntArray, SequenceModel, Size
 from stillwatch.lab.neural.sequenceteacher import MODEL, SequenceTeacher
 from stillwatch.lab.neural.words import PAD, SAY, Words
@@ -228,6 +229,10 @@ class SequenceBench:
         return [
             replace(row, reasoning=sure or text) for row, sure, text in zip(rows, proved, told, strict=True)
         ]  # fmt: skip
+
+    def in_order(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
+        """Return the rows with their reasoning in the order that the thief's base finds likelier; see `reordered`."""
+        return reordered(self, harvest, job)
 
     def _told(self, rows: Sequence[HarvestRow], job: Job) -> list[str]:
         """Return reasoning by a model that saw question and answer; empty where its words run on without an end."""

@@ -109,11 +109,11 @@ def best_of(lines: Sequence[Line]) -> list[Best]:
         if cell.strategy and kept is not None:
             tried.setdefault((cell.task, cell.defence, cell.attack), {})[cell.strategy] = kept
     out = []
-    for (task, defence, attack), kept in tried.items():
-        if len(kept) > 1:
-            won = max(kept, key=lambda name: kept[name].value)
-            out.append(Best(task=task, defence=defence, attack=attack, strategy=won, tried=tuple(kept),
-                            retained=kept[won]))  # fmt: skip
+    for (task, defence, attack), found in tried.items():
+        if len(found) > 1:
+            won = max(found, key=lambda name: found[name].value)
+            out.append(Best(task=task, defence=defence, attack=attack, strategy=won, tried=tuple(found),
+                            retained=found[won]))  # fmt: skip
     return out
 
 
