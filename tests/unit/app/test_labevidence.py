@@ -63,9 +63,9 @@ def test_a_student_of_the_teachers_answers_shares_its_errors_and_an_innocent_one
 
 
 def test_innocent_models_are_accused_no_more_often_than_chance_allows(tmp_path: Path) -> None:
-    """Eight innocents, both exams, after Holm: at one in twenty, more than two come once in two hundred suites."""
+    """Six innocents, both exams, after Holm: at one in twenty, more than two come once in four hundred suites."""
     bench = bench_of(2, labels=12)
-    innocents = bench.controls(100, "base", 14)[6:]
+    innocents = bench.controls(100, "base", 12)[6:]
     harvest = stolen(bench, 100)
     low = [min(one.log_p or 0.0 for one in examined(bench, one, tmp_path, harvest=harvest, errors=50).values())
            for one in innocents]  # fmt: skip
