@@ -1,7 +1,7 @@
 """Write scorecards of the lab as the tables of bench/RESULTS.md.
 
-In: `scorecard.json` of one run or of several, whose rows are put together: a plan may be run task by task. Out: Markdown,
-one line for each cell but for its seed, and what the exams say of each line's students. Nothing is measured here.
+In: `scorecard.json` of one run or of several, whose rows are put together, as a plan may be run task by task. Out:
+Markdown, one line for each cell but for its seed, and what the exams say of its students. Nothing is measured here.
 
     python -m bench.lab stillwatch-lab/standard/scorecard.json
 """
