@@ -1,5 +1,7 @@
 """Students of an open-ended teacher: trained on what they were given, resumed in their midst, measured in nats."""
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; run `make t
 from stillwatch.lab.neural import openstudent  # noqa: E402
 from stillwatch.lab.neural.ggufweights import Weights  # noqa: E402
 from stillwatch.lab.neural.llama import LlamaNet  # noqa: E402
+from stillwatch.lab.neural.openexamined import expected, probabilities, written  # noqa: E402
 from stillwatch.lab.neural.openstudent import Course, Distance, Line, Prepared, grown, spoken, taught  # noqa: E402
 from stillwatch.lab.neural.opentask import OpenTask, kind_of  # noqa: E402
 
@@ -40,9 +43,7 @@ def lines(teacher: LlamaNet, count: int, seed: int) -> list[Line]:
     """Return questions of random tokens with answers that the teacher drew."""
     rng = np.random.default_rng(seed)
     asked = [tuple(int(i) for i in rng.integers(1, VOCAB, size=rng.integers(3, 7))) for _ in range(count)]
-    chance = torch.Generator().manual_seed(seed)
-    said = [teacher.completed(torch.tensor([one]), torch.tensor([0]), 6, [0], chance)[0] for one in asked]
-    return [Line(one, tuple(answer)) for one, answer in zip(asked, said, strict=True) if answer]
+    return written(teacher, asked, (6, [0], seed))
 
 
 def test_what_is_prepared_once_is_what_the_whole_net_would_say(weights: Weights) -> None:
@@ -127,6 +128,27 @@ def test_answers_do_not_depend_on_what_is_asked_beside(weights: Weights) -> None
     asked = [[1, 2, 3], [4, 5, 6, 7, 8, 9], [2, 2]]
     together = spoken(net, asked, 5, [0])
     assert together == [spoken(net, [one], 5, [0])[0] for one in asked]
+
+
+def test_exams_are_given_what_suspect_and_reference_say_at_the_same_places(weights: Weights) -> None:
+    base, teacher = LlamaNet(weights, [0, 2], 1), LlamaNet(weights, [0, 1, 2])
+    neutral = Prepared(base, lines(teacher, 6, 7))
+    student = grown(base)
+    taught(student, neutral, COURSE)
+    held = np.load(io.BytesIO(probabilities(student, base, neutral)))
+    places = sum(len(line.said) - 1 for line in neutral.lines)
+    assert held["contexts"].tolist() == [[one] for line in neutral.lines for one in line.said[:-1]]
+    assert held["suspect"].shape == held["reference"].shape == (places, VOCAB)
+    assert np.allclose(np.exp(held["suspect"]).sum(1), 1.0, atol=1e-3)
+    assert not np.allclose(held["suspect"], held["reference"], atol=0.1)
+    said = written(student, [line.asked for line in neutral.lines], (6, [0], 3))
+    assert said == written(student, [line.asked for line in neutral.lines], (6, [0], 3))
+    made = expected(base, said)
+    counts = np.load(io.BytesIO(made["expected"]))
+    text = [json.loads(row)["answer"] for row in made["tokens"].splitlines()]
+    assert text == [list(line.said) for line in said]
+    assert counts["counts"].sum() == pytest.approx(sum(len(one) - 1 for one in text), rel=1e-3)
+    assert set(counts["contexts"].ravel().tolist()) == {token for one in text for token in one[:-1]}
 
 
 def test_nobody_is_tested_on_what_was_asked_and_readings_have_one_answer() -> None:

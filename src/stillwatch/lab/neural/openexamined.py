@@ -35,7 +35,7 @@ def probabilities(suspect: Any, reference: Any, neutral: Prepared) -> bytes:
             if len(line.said) < 2:
                 continue
             log_p, log_r = (net.logits(neutral.hidden(net, [i])[0][1:]).log_softmax(1) for net in (suspect, reference))
-            told = (log_p.exp() + log_r.exp()).topk(TOLD).indices
+            told = (log_p.exp() + log_r.exp()).topk(min(TOLD, log_p.shape[1])).indices
             contexts.append(np.array(line.said[:-1], np.int64))
             tokens.append(told.numpy())
             mine.append(log_p.gather(1, told).numpy())
@@ -65,8 +65,9 @@ def expected(reference: Any, lines: Sequence[Line]) -> dict[str, bytes]:
     contexts, tokens, counts = [], [], []
     with torch.no_grad():
         for i, line in enumerate(lines):
-            chances = reference.logits(rows.hidden(reference, [i])[0][1:]).softmax(1).topk(EXPECTED)
-            contexts.append(np.repeat(np.array(line.said[:-1], np.int64), EXPECTED))
+            chances = reference.logits(rows.hidden(reference, [i])[0][1:]).softmax(1)
+            chances = chances.topk(min(EXPECTED, chances.shape[1]))
+            contexts.append(np.repeat(np.array(line.said[:-1], np.int64), chances.values.shape[1]))
             tokens.append(chances.indices.numpy().ravel())
             counts.append(chances.values.numpy().ravel().astype(np.float64))
     told = b"".join(json.dumps({"answer": list(line.said)}).encode() + b"\n" for line in lines)
