@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; run `make test-torch`")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed; run `make test-torch`")
 
+from stillwatch.lab.neural import llama  # noqa: E402
 from stillwatch.lab.neural.ggufweights import Weights, read_weights  # noqa: E402
 from stillwatch.lab.neural.llama import LlamaNet, rotated  # noqa: E402
 from stillwatch.terms.errors import StillwatchError  # noqa: E402
@@ -82,8 +83,7 @@ def test_only_open_layers_are_trained_and_what_lies_below_does_not_move(weights:
     optimiser = torch.optim.AdamW(net.trained(), 1e-2)
     losses = []
     for _ in range(20):
-        logits = net.logits(net.upper(below, empty))[0, :-1]
-        lost = torch.nn.functional.cross_entropy(logits, tokens[0, 1:])
+        lost = net.loss(net.upper(below, empty)[0, :-1], tokens[0, 1:])
         optimiser.zero_grad()
         lost.backward()
         optimiser.step()
@@ -92,6 +92,19 @@ def test_only_open_layers_are_trained_and_what_lies_below_does_not_move(weights:
     assert torch.equal(net.lower(tokens, empty), below)
     assert all(torch.equal(one, frozen[name]) for name, one in net.named_buffers())
     assert {name.split(".")[1] for name, _ in net.named_parameters() if name.startswith("layers")} == {"1"}
+
+
+def test_the_loss_in_blocks_is_the_cross_entropy_with_its_gradient(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama, "ROWS", 3)
+    net = LlamaNet(weights, [0], 1)
+    hidden, wanted = torch.randn(8, WIDTH, requires_grad=True), torch.arange(8)
+    plain = torch.nn.functional.cross_entropy(net.logits(hidden), wanted)
+    (known,) = torch.autograd.grad(plain, hidden)
+    blocks = net.loss(hidden, wanted)
+    (found,) = torch.autograd.grad(blocks, hidden)
+    assert torch.allclose(blocks, plain, atol=1e-5) and torch.allclose(found, known, atol=1e-6)
 
 
 def test_halves_differ_from_wholes_by_rounding_alone(weights: Weights) -> None:

@@ -19,7 +19,8 @@ from torch import nn
 from stillwatch.lab.neural.ggufweights import Weights
 
 _PARTS: Final = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
-Kept = list[tuple[torch.Tensor, torch.Tensor]]
+ROWS: Final = 64
+"""Places that go through the vocabulary together."""
 Turn = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -73,6 +74,28 @@ def rotated(x: torch.Tensor, turn: Turn) -> torch.Tensor:
     return torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), -1).flatten(-2)
 
 
+class _Loss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, table: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """Return the mean of -log softmax(hidden @ table.T)[wanted], and keep its gradient by `hidden`."""
+        x, gradient = hidden.to(table.dtype), torch.empty_like(hidden)
+        total = hidden.new_zeros(())
+        for first in range(0, len(x), ROWS):
+            rows, right = x[first : first + ROWS], wanted[first : first + ROWS]
+            logits = (rows @ table.T).float()
+            mass = logits.logsumexp(1, keepdim=True)
+            total += (mass - logits.gather(1, right[:, None])).sum()
+            chances = (logits - mass).exp_().to(table.dtype)
+            gradient[first : first + ROWS] = (chances @ table).float() - table[right].float()
+        ctx.save_for_backward(gradient / len(x))
+        return total / len(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * gradients[0], None, None
+
+
 class LlamaNet(nn.Module):
     """The net; `layers` names those of the weights that it has, in order, and the last `opened` of them are trained."""
 
@@ -121,6 +144,14 @@ class LlamaNet(nn.Module):
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return logits in single precision, shape (..., vocab)."""
         return (hidden.to(self.kind) @ self.table.T).float()
+
+    def loss(self, hidden: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss in nats of tokens, shape (n,), after hidden states, shape (n, width).
+
+        It goes through the vocabulary in blocks that stay in cache, and makes its gradient as it goes.
+        """
+        found: torch.Tensor = _Loss.apply(hidden, self.table, wanted)
+        return found
 
     def _normed(self, x: torch.Tensor) -> torch.Tensor:
         return F.rms_norm(x, (x.shape[-1],), self.norm, self.facts["llama.attention.layer_norm_rms_epsilon"])

@@ -123,8 +123,7 @@ def taught(net: Any, rows: Prepared, course: Course, file: Path | None = None) -
     for step in range(len(losses), steps):
         for group in optimiser.param_groups:
             group["lr"] = course.rate * pace(step, steps)
-        hidden, said = rows.hidden(net, _drawn(len(rows.lines), course, step))
-        lost = torch.nn.functional.cross_entropy(net.logits(hidden), said)
+        lost = net.loss(*rows.hidden(net, _drawn(len(rows.lines), course, step)))
         optimiser.zero_grad()
         lost.backward()
         torch.nn.utils.clip_grad_norm_(net.trained(), STEEPEST)

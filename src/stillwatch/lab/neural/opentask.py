@@ -151,7 +151,7 @@ class OpenBench:
         net = grown(self.net("base"))
         lines = Prepared(net, [self.line(row.item, row.answer) for row in rows], self._below)
         file = None if self.kept is None else self.kept / f"student-{self.seed}-{seed}-{digest_of(rows)[:12]}.pt"
-        losses = taught(net, lines, self._course(self.task.passes, seed), file)
+        losses = taught(net, lines, self.course(self.task.passes, seed), file)
         return OpenStudent(self, net, losses=tuple(losses))
 
     def gauged(self, student: Student, rng: np.random.Generator) -> dict[str, float]:
@@ -229,10 +229,11 @@ class OpenBench:
         tokens = [self.spoken.tokens(text)[:OWNED_TOKENS] for text in drawn]
         lines = [Line((one[0],), tuple(one[1:])) for one in tokens]
         file = None if self.kept is None else self.kept / f"assistant-{self.seed}-base.pt"
-        taught(net, Prepared(net, lines), self._course(self.task.healing, self.seed), file)
+        taught(net, Prepared(net, lines), self.course(self.task.healing, self.seed), file)
         return net
 
-    def _course(self, passes: int, seed: int) -> Course:
+    def course(self, passes: int, seed: int) -> Course:
+        """Return how base and students of this task are trained."""
         return Course(passes=passes, rate=self.task.rate, seed=seed)
 
 
