@@ -33,7 +33,7 @@ from stillwatch.lab.manifest import keep_manifest, signed
 from stillwatch.lab.removal import finished, remove
 from stillwatch.lab.slots import Pace, Turns, honest_turns, thief_waves
 from stillwatch.lab.strategies import STRATEGIES, collect
-from stillwatch.lab.task import Bench, Harvest, Job, Marking
+from stillwatch.lab.task import Bench, Gauging, Harvest, Job, Marking
 from stillwatch.lab.traffic import Corpus, TrafficPlan, compose
 from stillwatch.lab.traffic.plan import DEMO_START
 from stillwatch.terms.action import Held
@@ -246,6 +246,9 @@ def _scored(play: _Play, harvest: Harvest, notes: _Notes) -> Row:
         bench=bench, cell=cell, student=student, settings=setup.settings, state=setup.folder, harvest=harvest,
         errors=int((hits["teacher"] < 1.0).sum()), rng=np.random.default_rng((cell.seed, 0xE8A3)),
     )  # fmt: skip
+    figures = _figures(play, notes, chance)
+    if isinstance(bench, Gauging):
+        figures |= bench.gauged(student, chance)
     return Row(
         cell=cell, teacher=score.rate(hits["teacher"]), base=score.rate(hits["base"]),
         student=score.rate(hits["student"]),
@@ -253,8 +256,7 @@ def _scored(play: _Play, harvest: Harvest, notes: _Notes) -> Row:
         fidelity=score.rate(alike), safeguards=refused["student"], teacher_safeguards=refused["teacher"],
         spent=notes.ledger.spent(), harvested=len(harvest), contained=_contained(play, notes),
         honest_points=points, honest_refused=turned, honest_confidence=moved,
-        evidence=evidence_of(dock), figures=_figures(play, notes, chance),
-        notes=(f"read as {reading}",) if reading else (),
+        evidence=evidence_of(dock), figures=figures, notes=(f"read as {reading}",) if reading else (),
     )  # fmt: skip
 
 

@@ -244,6 +244,15 @@ class Writing(Protocol):
         ...
 
 
+@runtime_checkable
+class Gauging(Protocol):
+    """A bench with a measure of its own beside right and wrong."""
+
+    def gauged(self, student: Student, rng: np.random.Generator) -> Mapping[str, float]:
+        """Return figures of a student by name, for `Row.figures`; `rng` is of bootstraps."""
+        ...
+
+
 class Task(Protocol):
     """A catalogue entry."""
 
