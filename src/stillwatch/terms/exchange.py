@@ -49,6 +49,8 @@ class Exchange:
     messages: tuple[Message, ...] = field(default=(), repr=False)
     tools: str = field(default="", repr=False)
     """Canonical JSON of the tool schemas, keys sorted; empty when none were sent."""
+    aside: str = field(default="", repr=False)
+    """Canonical JSON of what else a model may read: schemas of the answer's form, documents, further texts."""
     answer: str = field(default="", repr=False)
     tokens_in: int = -1
     """Prompt tokens; -1 when the source does not say (likewise below)."""
