@@ -135,12 +135,11 @@ class Told:
                 images += step.images
             if not step.said:
                 continue
-            ends = marks[number], marks[number + 1]
-            if (
-                self._made_up(account, step.said, whole)
-                if number < new
-                else self._altered(account, ends, step.said, whole)
-            ):
+            if number < new:
+                asked = self._made_up(account, step.said, whole)
+            else:
+                asked = self._altered(account, (marks[number], marks[number + 1]), step.said, whole)
+            if asked:
                 texts.append(step.said)
         self._known.put(whole, 1 + min(counted, _MOST - 1))
         return texts, images

@@ -56,7 +56,7 @@ HIDING = {
     ),
     "in the answer to a real question": (("user", "one"), ("assistant", QUESTION), ("user", GO_ON)),
     "after a real conversation": (
-        ("user", "one"), ("assistant", "Answer number 0 to one"), ("user", QUESTION), ("assistant", "ok"), ("user", GO_ON),
+        *SAID, ("user", QUESTION), ("assistant", "ok"), ("user", GO_ON),
     ),
 }  # fmt: skip
 
