@@ -86,9 +86,12 @@ class FieldRules:
         estimate = length // _BYTES_A_TOKEN
         if endpoint == "embeddings":
             return estimate
+        prompts = body.get("prompt") if endpoint == "completions" else None
+        several = len(prompts) if type(prompts) is list and type(prompts[0] if prompts else 0) in (str, list) else 1
         limit = max((body[name] for name in _LIMITS if type(body.get(name)) is int), default=self._assumed)
         count = body.get("n")
-        return estimate + max(0, min(limit, 1 << 20)) * (max(1, min(count, 128)) if type(count) is int else 1)
+        answers = several * (max(1, min(count, 128)) if type(count) is int else 1)
+        return estimate + max(0, min(limit, 1 << 20)) * answers
 
 
 def _put_straight(asked: Asked, body: Body, ruled: frozenset[str]) -> None:
