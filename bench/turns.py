@@ -19,7 +19,7 @@ from bench.detection import data_folder
 from bench.layout import table, up
 from bench.seeds import SeedPlan, run_seed
 from stillwatch.lab.traffic.corpus import load_corpus
-from stillwatch.lab.traffic.plan import INFRASTRUCTURES, PRESETS, CampaignPlan, Traffic, TrafficPlan
+from stillwatch.lab.traffic.plan import PRESETS, CampaignPlan, Traffic, TrafficPlan
 from stillwatch.lab.traffic.wording import Wording
 from stillwatch.stats.intervals import clopper_pearson
 from stillwatch.terms.exchange import Exchange, Message
@@ -37,7 +37,7 @@ _LENGTH: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnsPlan(SeedPlan):
-    """A seed with one campaign an evasion, all of one preset, size and infrastructure."""
+    """A seed with one campaign an evasion, all of one preset and size, which share nothing but what they ask."""
 
     clients: bool
     """Honest clients change their history."""
@@ -46,11 +46,11 @@ class TurnsPlan(SeedPlan):
         """Return the plan: as `SeedPlan` has it, with other campaigns."""
         rng = random.Random(f"turns {self.seed}")
         preset, accounts = rng.choice([p for p in PRESETS if p not in ("replay", "tools")]), rng.randint(*SIZES)
-        walls, days = rng.choice(INFRASTRUCTURES[:2]), rng.uniform(4.0, 10.0)
+        days = rng.uniform(4.0, 10.0)
         campaigns = tuple(
             CampaignPlan(
                 preset=preset, accounts=accounts, requests=16, evasion=evasion, start_day=1.0, days=days,
-                infrastructure=walls,
+                infrastructure="clean",
             )
             for evasion in HIDDEN
         )  # fmt: skip

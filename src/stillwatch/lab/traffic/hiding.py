@@ -25,10 +25,11 @@ def hidden(piece: Piece, where: str, rng: random.Random) -> Piece:
     if not where:
         return piece
     newest = Wording("follow").sentence(rng)
+    asked = f"{piece.system}\n\n{piece.user}".strip()
     if where == "system":
-        return replace(piece, system=f"{piece.system}\n\n{piece.user}".strip(), user=newest)
+        return replace(piece, system=asked, user=newest)
     if where == "turn":
-        made_up = ("user", piece.user), ("assistant", rng.choice(_AGREED))
+        made_up = ("user", asked), ("assistant", rng.choice(_AGREED))
     else:
-        made_up = ("user", Wording("follow").sentence(rng)), ("assistant", piece.user)
-    return replace(piece, history=(*piece.history, *made_up), user=newest)
+        made_up = ("user", Wording("follow").sentence(rng)), ("assistant", asked)
+    return replace(piece, system="", history=(*piece.history, *made_up), user=newest)
