@@ -20,7 +20,6 @@ from bench.layout import table, up
 from bench.seeds import SeedPlan, run_seed
 from stillwatch.lab.traffic.corpus import load_corpus
 from stillwatch.lab.traffic.plan import PRESETS, CampaignPlan, Traffic, TrafficPlan
-from stillwatch.lab.traffic.wording import Wording
 from stillwatch.stats.intervals import clopper_pearson
 from stillwatch.terms.exchange import Exchange, Message
 
@@ -33,6 +32,7 @@ EXAMPLES: Final = 20
 """Public sets of worked examples, each used by many honest accounts in every request."""
 _KEPT: Final = 4
 _LENGTH: Final = 200
+_LONGEST: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +60,29 @@ class TurnsPlan(SeedPlan):
         """Return the traffic with the histories of honest accounts as their clients send them."""
         if not self.clients:
             return traffic
-        exchanges = [
-            changed(x, self.seed) if traffic.truth[x.account].campaign is None else x for x in traffic.exchanges
-        ]
+        honest = {name for name, what in traffic.truth.items() if what.campaign is None}
+        shown = examples([x for x in traffic.exchanges if x.account in honest], self.seed)
+        exchanges = [changed(x, self.seed, shown) if x.account in honest else x for x in traffic.exchanges]
         return Traffic(exchanges=exchanges, truth=traffic.truth)
 
 
-def changed(exchange: Exchange, seed: int) -> Exchange:
+def examples(exchanges: Sequence[Exchange], seed: int) -> list[tuple[Message, ...]]:
+    """Return public sets of worked examples: two questions and their answers each, of honest accounts."""
+    rng = random.Random(f"examples {seed}")
+    usable = [x for x in exchanges if x.messages and x.answer and len(x.messages[-1].text) < _LONGEST]
+    return [
+        tuple(
+            turn for x in rng.sample(usable, 2) for turn in (x.messages[-1], Message(role="assistant", text=x.answer))
+        )
+        for _ in range(EXAMPLES)
+    ]
+
+
+def changed(exchange: Exchange, seed: int, shown: Sequence[tuple[Message, ...]]) -> Exchange:
     """Return an honest request as the client of its account sends it: an account keeps to one habit.
 
     `window` sends the last four turns, `trims` cuts answers short, `context` puts a passage before the newest turn
-    only, `examples` puts two made-up exchanges of a public set first, `whole` changes nothing.
+    only, `examples` puts one of the public sets `shown` first, `whole` changes nothing.
     """
     rng = random.Random(f"client {seed} {exchange.account}")
     habit = rng.choice(HABITS)
@@ -84,11 +96,7 @@ def changed(exchange: Exchange, seed: int) -> Exchange:
         passage = f"Use what follows.\n{exchange.answer[:_LENGTH]}\nQuestion:\n"
         turns = (*turns[:-1], replace(turns[-1], text=passage + turns[-1].text))
     elif habit == "examples":
-        public = random.Random(f"examples {seed} {rng.randrange(EXAMPLES)}")
-        own = [Wording("follow").sentence(public) for _ in range(4)]
-        roles = ("user", "assistant") * 2
-        shown = tuple(Message(role=role, text=text) for role, text in zip(roles, own, strict=True))
-        turns = (*shown, *turns)
+        turns = (*rng.choice(shown), *turns)
     return replace(exchange, messages=head + turns)
 
 

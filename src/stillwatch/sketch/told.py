@@ -154,6 +154,7 @@ class Told:
         last = len(marks) - 2
         link = self._link(marks[last - 1], marks[last]) if last else 0
         if last and self._taken(link):
+            self._taken(self._alone(marks[last]))  # the same request waited under both
             count = 2
             while count <= last and known.get(self._link(marks[last - count], marks[last - count + 1])) >= 0:
                 count += 1
