@@ -118,8 +118,8 @@ def unread_parts(tally: Tally) -> tuple[str, ...]:
     if not held:
         return ()
     return (
-        f"{held:,} of {tally.good:,} requests hold parts that are not read (recordings, films, PDFs, files and pictures by "
-        "address): what they say is in no sketch.",
+        f"{held:,} of {tally.good:,} requests hold parts that are not read (recordings, films, PDFs, files and "
+        "pictures by address): what they say is in no sketch.",
     )
 
 

@@ -39,7 +39,7 @@ class Digests:
 
     def __init__(self, slots: int) -> None:
         self._mask = slots // _WAYS - 1
-        self._keys = memoryview(np.zeros(slots, np.uint64))
+        self._keys = np.zeros(slots, np.uint64).data
         self._values = bytearray(slots)
         self._next = bytearray(slots // _WAYS)
         self._undo: list[tuple[int, int, int, int]] = []
