@@ -22,6 +22,7 @@ from stillwatch.app.examination import (
 from stillwatch.app.examineask import RunAsk, Told, acquire, attempt, raw_name
 from stillwatch.app.examinematerials import Tokenise, answers_of, expected_of, logprobs_of, tokens_of
 from stillwatch.app.examineplan import PLAN, Plan, SuspectPlan, read_plan
+from stillwatch.app.examinetwins import opened_twins, score
 from stillwatch.app.ledger import reveals
 from stillwatch.app.markring import load_ring
 from stillwatch.app.opensuspect import load_model
@@ -63,6 +64,7 @@ def run(ask_: RunAsk, say: Told) -> Examined:
         plan = _plan(ask_.folder, found)
         _take(ask_, found)
         acquire(ask_, found, plan, say)
+        score(ask_, found, plan, say)
         _derive(ask_, found, plan)
         _served(ask_, found)
         _open(ask_, found)
@@ -165,7 +167,7 @@ def _rows(ask_: RunAsk, plan: Plan, test: PlannedTest) -> list[Row]:
 
 def _open(ask_: RunAsk, found: Examination) -> None:
     """Put the secrets that tests open among the materials, as late as can be."""
-    todo = [test for test in found.protocol.tests if test.secrets in ("mark-key", "canary")]
+    todo = [test for test in found.protocol.tests if test.secrets in ("mark-key", "canary", "withheld")]
     todo = [test for test in todo if not (ask_.folder / MATERIALS / str(test.parameters.get("openings", ""))).exists()]
     held = reveals(ask_.state) if todo else []
     for test in todo:
@@ -175,6 +177,8 @@ def _open(ask_: RunAsk, found: Examination) -> None:
             number = _epoch(test, chosen)
             chosen += [one for one in held if one.item.kind == "mark-context"]
             chosen = [one for one in chosen if one.facts["epoch"] == number]
+        if test.secrets == "withheld":
+            chosen = opened_twins(found, chosen)
         if chosen:
             name = str(test.parameters["openings"]).removeprefix("reveal/").removesuffix(".json")
             open_secrets(ask_.folder, name, chosen)

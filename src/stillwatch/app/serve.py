@@ -27,6 +27,7 @@ from stillwatch.app.processplan import STOPPING, ProcessPlan
 from stillwatch.app.settings import Settings
 from stillwatch.app.settingscheck import check_startable
 from stillwatch.app.spoolkey import spool_key
+from stillwatch.app.twinbooks import begin_twins
 from stillwatch.gateway.litellm import intake_token
 from stillwatch.gateway.upstream import upstream_key
 from stillwatch.policy.check import disclosures
@@ -243,6 +244,8 @@ def _check(settings: Settings, state: Path) -> None:
     intake_token(settings.litellm)
     with open_control(state):
         key_secret(state)
+    if settings.vault.wants_twins:
+        begin_twins(state, time.time())
 
 
 def _listen(settings: Settings) -> socket.socket:
