@@ -5,7 +5,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -36,7 +35,7 @@ secrets = "withheld"
 [tests.parameters]
 template = "{{prompt}} : "
 """
-ASKED = 90
+ASKED = 60
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, teacher: Teacher, office: Place) -> tuple[Place, list[str]]:
-    """Return a gateway's folder after 90 requests of a confirmed account, and what that account got."""
+    """Return a gateway's folder after 60 requests of a confirmed account, and what that account got."""
     gateway = LiveGateway(Place(tmp_path_factory.mktemp("served") / "gateway"), teacher.url)
     place = gateway.place
     public = re.findall(r"swv1-\S+", office.run_here("vault", "keygen", "--out", "second.key").stdout)[0]
@@ -63,8 +62,6 @@ def served(tmp_path_factory: pytest.TempPathFactory, teacher: Teacher, office: P
     (place.folder / "settings.toml").write_text(
         SETTINGS + RULE + f'[vault]\npublic_key = "{public}"\ntwins_confirmed = true\n'
     )
-    refused = place.run("serve", "--upstream", teacher.url, "--config", "settings.toml", "--port", "0")
-    assert refused.returncode == 2 and b"needs a ledger" in refused.stderr
     assert place.run_here("ledger", "init").exit_code == 0
     now = time.time()
     with open_control(gateway.folder.state) as book:
@@ -116,7 +113,9 @@ def test_a_student_of_what_was_served_is_found_and_others_are_not(
         read = json.loads(again.stdout)["findings"][0]
         assert taught.asked == 2 * len(listed), "nothing is asked twice"
     assert float.fromhex(read["log_p"]) < -13.9 and read["observed"]["committed"] == len(listed)
-    assert read["observed"]["lost"] == 0 and read["access"] == "logprobs" and "more pairs" in read["power"] + " more pairs"
+    assert (
+        read["observed"]["lost"] == 0 and read["access"] == "logprobs" and "more pairs" in read["power"] + " more pairs"
+    )
     assert holding(place.folder / "taught", got[0].encode()) == [], "no answer leaves the vault"
     built = place.run_here("dossier", "build", "taught", "--out", "dossier", "--by", "ada")
     assert built.exit_code == 1, built.output

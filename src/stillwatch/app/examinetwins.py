@@ -60,7 +60,7 @@ def score(ask_: RunAsk, found: Examination, plan: Plan, say: Told) -> None:
     if not todo or ask_.vault_key is None or plan.suspect.kind == "texts":
         return
     with open_suspect(plan.suspect, plan.tokenizer) as suspect:
-        if not isinstance(suspect, Scorer):
+        if not isinstance(suspect, Scorer) or not suspect.scores:
             return
         for test in todo:
             _score(ask_, (found, plan, test), suspect, say)

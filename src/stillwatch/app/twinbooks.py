@@ -1,8 +1,8 @@
 """What the ledger commits to of twin answers: the secret of the coins before the first falls, then every pair.
 
 In: the state folder, and headers of the vault. Out: `twins/coins.json` and `twins/pairs.jsonl`, digests alone;
-`Reveal`s, of which the ledger keeps the digests. Pairs are committed to in numbered batches, each batch whole: who would leave
-pairs out at an examination must leave a batch unopened, and a dossier with such a gap is rejected.
+`Reveal`s, of which the ledger keeps the digests. Pairs are committed to in numbered batches, each whole: who would
+leave pairs out at an examination must leave a batch unopened, and a dossier with such a gap is rejected.
 Left to `vaultkeeper`: when. Left to `app.ledger`: logging.
 """
 
@@ -63,6 +63,7 @@ def begin_twins(state: Path, now: float) -> None:
             "init`, or turn vault.twins and vault.twins_confirmed off."
         )
     if not (state / COINS).is_file():
+        master_key(state)
         (state / COINS).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_whole(state / COINS, msgspec.json.encode(_Coins(made=now)))
     ledger.commit(one.item for one in twin_reveals(state))

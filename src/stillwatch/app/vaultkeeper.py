@@ -26,6 +26,7 @@ from stillwatch.store.control import FILE_NAME, SqliteControl
 from stillwatch.store.vaultkeys import key_name, read_public_text
 from stillwatch.store.vaultseal import RecordHead, RecordText
 from stillwatch.store.vaultwriter import VaultLimits, VaultRecord, VaultWriter
+from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.served import Served
 
 VAULT: Final = "vault"
@@ -144,11 +145,18 @@ class VaultKeeper:
                 self.status.dropped_segments += self._writer.retain(now)
             if self.config.wants_twins and clock - self._committed_at >= _COMMIT_SECONDS:
                 self._committed_at = clock
-                self.status.committed += commit_pairs(self.state, self.state / VAULT, now)
+                self._commit(now)
             if clock - self._said_at >= (_SAY_SECONDS if self.config.wanted else _IDLE_SECONDS):
                 self._said_at = clock
                 self.say(now)
         except Exception as problem:
+            self.status.problem = type(problem).__name__
+
+    def _commit(self, now: float) -> None:
+        """Commit to the pairs that are new; a ledger that refuses is said, and asked again later."""
+        try:
+            self.status.committed += commit_pairs(self.state, self.state / VAULT, now)
+        except (OSError, StillwatchError) as problem:
             self.status.problem = type(problem).__name__
 
     def say(self, now: float) -> None:

@@ -193,7 +193,7 @@ def read_log(verify: bool, head: str, state: Path, as_json: bool) -> None:
 def _ask(account: str, request_id: str, since: float | None, until: float | None) -> Any:
     from stillwatch.app.vault import VaultAsk
 
-    spans = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
+    spans: dict[str, Any] = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     return VaultAsk(account=account, request_id=request_id, **spans)
 
 

@@ -158,7 +158,7 @@ class Gateway:
             served = served_of(call, call.heads, call.caller, self._trust, self._config.max_recorded_bytes)
             taken = self._recorder.record(served)
             if call.twin is not None:
-                call.twin.settle(served, whole=call.answered and call.finished and not call.gone)
+                call.twin.settle(served, answered=call.answered, finished=call.finished)
         except Exception as error:
             self._notes.failure("not_recorded", error)
             taken = False

@@ -233,7 +233,7 @@ class MemoryDesk:
             return Standing(state="good", reason="none")
 
     def confirmed(self, account: str, now: float) -> bool:
-        """Return whether a person confirmed a verdict on an account, which is in force; one without evidence is none."""
+        """Return whether a person confirmed a verdict on an account, with evidence, and it is in force."""
         found = self._view.decided.get(account)
         return found is not None and found.verb == "confirm" and bool(found.receipt) and now < found.expires
 

@@ -89,9 +89,16 @@ class Twin:
             await asyncio.sleep(0)  # the twin goes first
         return await self._owner.upstream.request(method, target, pairs, body)
 
-    def settle(self, served: Served, *, whole: bool) -> None:
-        """Take what the caller got; `whole` says whether it was handed over to its last byte."""
-        whole = whole or complete(served.answer)  # the caller may have left with the last of it under way
+    def settle(self, served: Served, *, answered: bool, finished: bool) -> None:
+        """Take what the caller got.
+
+        Args:
+            served: The exchange.
+            answered: Whether the upstream answered with success.
+            finished: Whether the answer was handed over to its last byte.
+        """
+        # A caller that left with the last of it under way leaves a whole answer all the same.
+        whole = answered and (finished or complete(served.answer))
         self._served = replace(served, kind="twin", answer=served.answer if whole else b"")
         self._hand_over()
 
@@ -211,9 +218,9 @@ class Twins:
 
 
 def complete(answer: bytes) -> bool:
-    """Return whether a body of the upstream says by itself that nothing is missing: whole JSON, or a stream's last event.
+    r"""Return whether an upstream's body says by itself that nothing is missing: whole JSON, or a stream's last event.
 
-    >>> complete(b'{"choices": []}'), complete(b'{"choices": ['), complete(b"data: {}\\n\\ndata: [DONE]\\n\\n")
+    >>> complete(b'{"choices": []}'), complete(b'{"choices": ['), complete(b"data: {}\n\ndata: [DONE]\n\n")
     (True, False, True)
     """
     if any(mark in answer[-_END:] for mark in _LAST_EVENTS):

@@ -71,9 +71,14 @@ class EndpointSuspect:
         """Ask one thing; see `Suspect`."""
         return self._read(self._asked(self._body(probe)), probe)
 
+    @property
+    def scores(self) -> bool:
+        """Whether it tells losses on given texts; see `Scorer`."""
+        return self.wire == "completions" and self.logprobs
+
     def loss(self, prompt: str, text: str) -> Loss:
         """Return its loss on a text after a prompt, see `Scorer`; needs completions that echo log-probabilities."""
-        if self.wire != "completions" or not self.logprobs:
+        if not self.scores:
             raise StillwatchError(
                 f"suspect {self.model}: tells no losses on given texts; they need the completions wire and logprobs."
             )

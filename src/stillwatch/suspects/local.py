@@ -82,6 +82,11 @@ class LocalSuspect:
         text = self.spell(tokens) if self.spell else " ".join(map(str, tokens))
         return Reply(text=text, tokens=tokens, told=told, spent=len(given) + len(tokens), ended="length")
 
+    @property
+    def scores(self) -> bool:
+        """Whether it tells losses on given texts; see `Scorer`."""
+        return self.tokenise is not None
+
     def loss(self, prompt: str, text: str) -> Loss:
         """Return its loss on a text after a prompt; see `Scorer`. Tokens are counted of the two put together."""
         if self.tokenise is None:

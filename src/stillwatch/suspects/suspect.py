@@ -110,7 +110,12 @@ class Suspect(Protocol):
 
 @runtime_checkable
 class Scorer(Protocol):
-    """A suspect that tells how likely it finds a text that is given."""
+    """A suspect that may tell how likely it finds a text that is given."""
+
+    @property
+    def scores(self) -> bool:
+        """Whether it does, as it was opened."""
+        ...
 
     def loss(self, prompt: str, text: str) -> Loss:
         """Return its loss on `text` after `prompt`.

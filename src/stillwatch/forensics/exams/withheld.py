@@ -18,6 +18,7 @@ from stillwatch.forensics.exams.examination import Examination, Need, Outcome, d
 from stillwatch.forensics.exams.given import Given
 from stillwatch.forensics.exams.marked import SEED
 from stillwatch.forensics.twins import PairDigests, coin
+from stillwatch.terms.protocol import Value
 from stillwatch.terms.reveal import Reveal
 
 BATCH: Final = "pairs "
@@ -72,11 +73,12 @@ class WithheldSample(Examination):
             served.append(second if swapped else first)
             kept.append(first if swapped else second)
         found = withheld_test(np.array(served, np.float64), np.array(kept, np.float64), way=way, lost=lost)
-        observed = {"known": found.known, "z": decimal(found.z), "lost": lost, "given": len(seen)}
+        observed: dict[str, Value] = {"known": found.known, "z": decimal(found.z), "lost": lost, "given": len(seen)}
+        if batches is not None:
+            observed["committed"] = len(batches)
         return [
             Outcome(
-                n=found.pairs, log_p=found.log_p, least_log_p=found.least_log_p,
-                observed=observed | ({} if batches is None else {"committed": len(batches)}),
+                n=found.pairs, log_p=found.log_p, least_log_p=found.least_log_p, observed=observed,
                 power=more(found.pairs, found.z, given.log_alpha, "pairs"),
                 skipped="" if found.pairs else "there is no pair whose losses differ.",
             )
