@@ -21,16 +21,15 @@ from stillwatch.app.examination import (
 )
 from stillwatch.app.examineask import RunAsk, Told, acquire, attempt, raw_name
 from stillwatch.app.examinematerials import Tokenise, answers_of, expected_of, logprobs_of, tokens_of
-from stillwatch.app.examineplan import PLAN, Plan, SuspectPlan, read_plan
+from stillwatch.app.examineplan import PLAN, Plan, read_plan
 from stillwatch.app.examinetwins import opened_twins, score
 from stillwatch.app.ledger import reveals
 from stillwatch.app.markring import load_ring
-from stillwatch.app.opensuspect import load_model
+from stillwatch.app.opensuspect import load_reference
 from stillwatch.app.servedindex import served_of
 from stillwatch.forensics.conclusion import Conclusion, conclude
 from stillwatch.forensics.exams import EXAMS
 from stillwatch.forensics.exams.given import packed
-from stillwatch.suspects.local import MeanModel, TokenModel
 from stillwatch.suspects.texts import TextSuspect
 from stillwatch.suspects.transcript import Row, Transcript
 from stillwatch.terms.canon import sha256
@@ -146,15 +145,10 @@ def _made(
     if parameter == "expected":
         tokens = read(folder, f"{MATERIALS}/{test.parameters['tokens']}")
         temperature = float(str(test.parameters.get("temperature", "1.0")))
-        return expected_of(tokens, _reference(plan.reference), width=width, temperature=temperature)
+        return expected_of(tokens, load_reference(plan.reference), width=width, temperature=temperature)
     if parameter == "logprobs":
-        return logprobs_of(rows, _reference(plan.reference), width=width)
+        return logprobs_of(rows, load_reference(plan.reference), width=width)
     return None
-
-
-def _reference(plan: SuspectPlan) -> TokenModel:
-    models = tuple(load_model(Path(where)) for where in (plan.where, *plan.also))
-    return models[0] if len(models) == 1 else MeanModel(models)
 
 
 def _rows(ask_: RunAsk, plan: Plan, test: PlannedTest) -> list[Row]:

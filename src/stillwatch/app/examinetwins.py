@@ -20,7 +20,7 @@ import msgspec
 from stillwatch.app.examination import MATERIALS, Examination, load, log_attempt, read
 from stillwatch.app.examineask import SCORED, RunAsk, Told, attempt, left_for, scored_spent
 from stillwatch.app.examineplan import Plan
-from stillwatch.app.opensuspect import open_suspect
+from stillwatch.app.opensuspect import open_reference, open_suspect
 from stillwatch.app.state import has_key, master_key
 from stillwatch.app.twinbooks import GROUP, KIND, batches, coin_key
 from stillwatch.app.vault import Opened, Reader, VaultAsk, read_records
@@ -59,11 +59,14 @@ def score(ask_: RunAsk, found: Examination, plan: Plan, say: Told) -> None:
     todo = [test for test in found.protocol.tests if test.exam == EXAM and not _there(ask_, test)]
     if not todo or ask_.vault_key is None or plan.suspect.kind == "texts":
         return
+    reference: Scorer | None = None
+    if plan.reference is not None and plan.tokenizer:
+        reference = open_reference(plan.reference, plan.tokenizer)
     with open_suspect(plan.suspect, plan.tokenizer) as suspect:
         if not isinstance(suspect, Scorer) or not suspect.scores:
             return
         for test in todo:
-            _score(ask_, (found, plan, test), suspect, say)
+            _score(ask_, (found, plan, test), (suspect, reference), say)
 
 
 def opened_twins(found: Examination, held: list[Reveal]) -> list[Reveal]:
@@ -72,7 +75,9 @@ def opened_twins(found: Examination, held: list[Reveal]) -> list[Reveal]:
     return [one for one in held if not one.item.id.startswith(BATCH) or int(one.item.id[len(BATCH) :]) <= counted]
 
 
-def _score(ask_: RunAsk, what: tuple[Examination, Plan, PlannedTest], suspect: Scorer, say: Told) -> None:
+def _score(
+    ask_: RunAsk, what: tuple[Examination, Plan, PlannedTest], scorers: tuple[Scorer, Scorer | None], say: Told
+) -> None:
     found, plan, test = what
     path = ask_.folder / SCORED / f"{test.id}.jsonl"
     pairs = _pairs(ask_, found, test)
@@ -86,7 +91,7 @@ def _score(ask_: RunAsk, what: tuple[Examination, Plan, PlannedTest], suspect: S
                 f"examination {ask_.folder}: the budget ended with {len(left) - number} pairs left. What was scored is "
                 "kept; a new examination may plan more."
             )
-        _append(path, _losses(suspect, pair))
+        _append(path, losses_of(pair, *scorers))
         say(f"{test.id}: {len(done) + number + 1} of {len(pairs)} pairs scored")
     rows = _scored(path)
     raw = b"".join(msgspec.json.encode(rows[pair.digests.id]) + b"\n" for pair in pairs)
@@ -94,13 +99,22 @@ def _score(ask_: RunAsk, what: tuple[Examination, Plan, PlannedTest], suspect: S
     log_attempt(ask_.state, ask_.folder, attempt(ask_.by, test.id, str(test.parameters["losses"]), counts, ""), raw)
 
 
-def _losses(suspect: Scorer, pair: Pair) -> dict[str, Any]:
-    """Return the row of one pair; a pair that the suspect does not tell of, or only half, has no losses."""
+def losses_of(pair: Pair, suspect: Scorer, reference: Scorer | None = None) -> dict[str, Any]:
+    """Return the row of one pair; a pair that the suspect does not tell of, or only half, has no losses.
+
+    Args:
+        pair: Both answers.
+        suspect: Whose losses.
+        reference: A model that is surely innocent, whose losses are taken off: what makes a text hard for anybody goes.
+    """
     row: dict[str, Any] = {**pair.digests.row(), "first": None, "second": None, "spent": 0}
     if not all(pair.digests.whole):
         return row
     try:
         losses = [suspect.loss(pair.prompt, text) for text in (pair.first, pair.second)]
+        if reference is not None:
+            held = [reference.loss(pair.prompt, text).mean for text in (pair.first, pair.second)]
+            row |= {"reference_first": held[0], "reference_second": held[1]}
     except Refusal:
         return row
     row |= {"first": losses[0].mean, "second": losses[1].mean, "spent": sum(one.spent for one in losses)}

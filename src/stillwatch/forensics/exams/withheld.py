@@ -69,7 +69,7 @@ class WithheldSample(Examination):
             if not whole[swapped]:
                 lost += 1
                 continue
-            first, second = (math.nan if row[name] is None else float(row[name]) for name in ("first", "second"))
+            first, second = (_loss(row, name) for name in ("first", "second"))
             served.append(second if swapped else first)
             kept.append(first if swapped else second)
         found = withheld_test(np.array(served, np.float64), np.array(kept, np.float64), way=way, lost=lost)
@@ -88,14 +88,21 @@ class WithheldSample(Examination):
 def _row(given: Given, line: bytes, number: int) -> Mapping[str, Any]:
     try:
         row = json.loads(line)
-        for name in ("first", "second"):
-            if row[name] is not None:
-                float(row[name])
+        for name in ("first", "second", "reference_first", "reference_second"):
+            told = row[name] if name in ("first", "second") else row.get(name)
+            if told is not None:
+                float(told)
         if not isinstance(row["id"], str):
             raise ValueError
     except (ValueError, TypeError, KeyError):
         raise given.bad("losses", f"line {number} must have `id`, `first` and `second`") from None
     return dict(row)
+
+
+def _loss(row: Mapping[str, Any], name: str) -> float:
+    """Return the suspect's loss on an answer, less a reference's where there is one; NaN where it is not told."""
+    held = row[name], row.get(f"reference_{name}", 0.0)
+    return math.nan if None in held else float(held[0]) - float(held[1])
 
 
 def _pairs(opened: Sequence[Reveal]) -> frozenset[str] | None:
