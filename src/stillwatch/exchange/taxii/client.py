@@ -211,7 +211,7 @@ class TaxiiClient:
 
 def _wait(headers: Mapping[str, str]) -> float:
     text = headers.get("Retry-After", "")
-    return float(text) if text.isdigit() and len(text) < 7 else 0.0
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
 
 
 def _said(body: bytes) -> str:
