@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from stillwatch.app.consolestate import ConsoleState
-from stillwatch.app.dossierfiles import PUBLIC, is_plain, read_folder, seal_problems, size_of
+from stillwatch.app.dossierfiles import PUBLIC, read_folder, seal_problems, size_of
 from stillwatch.app.dossierpages import FACTS, HTML, PDF
-from stillwatch.app.examination import ACQUISITION, FINDINGS, PROTOCOL
+from stillwatch.app.examination import ACQUISITION, FINDINGS, PROTOCOL, is_plain
 from stillwatch.app.ledger import find_ledger
 from stillwatch.console import records as r
 from stillwatch.console.dossiersections import DossierRecords, chance, headline

@@ -100,13 +100,13 @@ class Given:
         Raises:
             StillwatchError: it is none, lacks one, or would not fit into `MOST_UNPACKED`.
         """
-        raw = io.BytesIO(self.raw(parameter))
+        raw = self.raw(parameter)
         try:
-            with zipfile.ZipFile(raw) as archive:
+            with zipfile.ZipFile(io.BytesIO(raw)) as archive:
                 size = sum(archive.getinfo(f"{name}.npy").file_size for name in names)
             if size > MOST_UNPACKED:
                 raise self.bad(parameter, f"would unpack to more than {MOST_UNPACKED >> 30} GiB")
-            with np.load(raw, allow_pickle=False) as held:
+            with np.load(io.BytesIO(raw), allow_pickle=False) as held:
                 return [held[name] for name in names]
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError):
             # A header may claim any shape, and a stranger wrote it.
