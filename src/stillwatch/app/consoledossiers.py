@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from stillwatch.app.boundedread import read_bounded
 from stillwatch.app.consolestate import ConsoleState
 from stillwatch.app.dossierfiles import PUBLIC, read_folder, seal_problems, size_of
 from stillwatch.app.dossierpages import FACTS, HTML, PDF
@@ -85,7 +86,7 @@ def dossier_file(open_state: ConsoleState, name: str, file: str) -> tuple[bytes,
     path = _found(open_state, name)
     if path is None or file not in HANDED_OUT or (path / file).is_symlink() or not (path / file).is_file():
         return None
-    return _bounded(path / file, LARGEST_SEALED), f"{name}-{file}"
+    return read_bounded(path / file, LARGEST_SEALED), f"{name}-{file}"
 
 
 def _found(open_state: ConsoleState, name: str) -> Path | None:
@@ -130,7 +131,7 @@ def _records(path: Path) -> DossierRecords:
 
 @lru_cache(maxsize=256)
 def _read(path: Path, _: Any) -> DossierRecords:
-    raw = {name: _bounded(path / name, LARGEST_READ) for name in _RECORDS}
+    raw = {name: read_bounded(path / name, LARGEST_READ) for name in _RECORDS}
     facts = read_canonical(raw[FACTS], DossierFacts, FACTS)
     protocol = read_canonical(raw[PROTOCOL], ExamProtocol, PROTOCOL)
     findings = read_canonical(raw[FINDINGS], tuple[Finding, ...], FINDINGS)
@@ -144,17 +145,6 @@ def _read(path: Path, _: Any) -> DossierRecords:
         facts=replace(facts, conclusion=again), protocol=protocol, findings=findings,
         acquired=read_canonical(raw[ACQUISITION], tuple[Acquired, ...], ACQUISITION),
     )  # fmt: skip
-
-
-def _bounded(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(most + 1)
-    except OSError as problem:
-        raise StillwatchError(f"{path.name}: {problem.strerror}; make it readable.") from None
-    if len(content) > most:
-        raise StillwatchError(f"{path.name}: has more than {most >> 20} MiB; read it where it lies.")
-    return content
 
 
 def _findings(records: DossierRecords) -> Iterator[r.FindingLine]:
@@ -173,7 +163,7 @@ def _findings(records: DossierRecords) -> Iterator[r.FindingLine]:
 def _seal(open_state: ConsoleState, path: Path) -> r.SealState:
     key = ""
     try:
-        public = read_public(_bounded(path / PUBLIC, 10_000))
+        public = read_public(read_bounded(path / PUBLIC, 10_000))
         key = public.fingerprint
         ledger = find_ledger(open_state.state)
         own = ledger is not None and ledger.public == public

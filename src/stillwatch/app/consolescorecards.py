@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from stillwatch.app.boundedread import read_bounded
 from stillwatch.app.consolestate import ConsoleState
 from stillwatch.console import records as r
 from stillwatch.lab.cell import Measured, Row
@@ -71,7 +72,7 @@ def scorecard_file(open_state: ConsoleState, name: str, file: str) -> tuple[byte
     path = _found(scorecard_folder(open_state), name)
     if path is None or file not in (CARD, PAGE) or not (path.parent / file).is_file():
         return None
-    return _bounded(path.parent / file), file
+    return read_bounded(path.parent / file, LARGEST), file
 
 
 def _paths(folder: Path) -> Iterator[Path]:
@@ -115,21 +116,10 @@ def _card(path: Path) -> tuple[Scorecard, Reckoning]:
 @lru_cache(maxsize=64)
 def _read(path: Path, _changed: int, _size: int) -> tuple[Scorecard, Reckoning]:
     try:
-        card = msgspec.json.decode(_bounded(path), type=Scorecard)
+        card = msgspec.json.decode(read_bounded(path, LARGEST), type=Scorecard)
         return card, reckon(card.rows, load_constants(None))
     except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
         raise StillwatchError(f"{path.name}: is no scorecard of this version; run the plan again.") from None
-
-
-def _bounded(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except OSError as problem:
-        raise StillwatchError(f"{path.name}: {problem.strerror}; make it readable.") from None
-    if len(content) > LARGEST:
-        raise StillwatchError(f"{path.name}: has more than {LARGEST >> 20} MiB; read it where it lies.")
-    return content
 
 
 def _row(line: Line) -> r.ScorecardRow:
