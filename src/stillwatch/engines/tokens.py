@@ -99,9 +99,9 @@ def _from_gguf(library: Any, path: Path) -> Any:
             f"tokeniser of {path}: model {model!r}, pre-tokeniser {cut!r}; known here are byte-level BPE with "
             f"{', '.join(KNOWN)}. Give the model's tokenizer.json instead."
         )
-    words, joined = (facts.get(f"tokenizer.ggml.{name}") for name in ("tokens", "merges"))
     try:
-        merges = [tuple(line.split(" ", 1)) for line in joined]
+        words: list[str] = facts["tokenizer.ggml.tokens"]
+        merges = [tuple(line.split(" ", 1)) for line in facts["tokenizer.ggml.merges"]]
         inner = library.Tokenizer(library.models.BPE({word: i for i, word in enumerate(words)}, merges))
         kinds = zip(words, facts.get("tokenizer.ggml.token_type", ()), strict=False)
         own = [

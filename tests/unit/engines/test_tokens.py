@@ -124,6 +124,7 @@ def _said(value: str) -> bytes:
 _KIND = [("tokenizer.ggml.model", _said("gpt2")), ("tokenizer.ggml.pre", _said("smollm"))]
 
 
+@library
 @pytest.mark.parametrize(
     "content",
     [
