@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stillwatch.lab.cell import Cell
-from stillwatch.lab.manifest import checked, keep_manifest, read_manifest, signed
+from stillwatch.lab.manifest import KEY_FILE, checked, keep_manifest, lab_key, read_manifest, signed
 from stillwatch.lab.removal import REMOVALS, remove
 from stillwatch.lab.task import HarvestRow, Item, Job
 from stillwatch.terms.errors import StillwatchError
@@ -54,6 +54,15 @@ def test_a_kept_manifest_is_read_back_and_anything_else_is_refused(tmp_path: Pat
     (tmp_path / "two.json").write_text("{}")
     with pytest.raises(StillwatchError, match="must be one that the lab wrote"):
         read_manifest(tmp_path / "two.json")
+
+
+def test_a_run_folders_key_is_its_owners_alone_and_is_never_half_a_key(tmp_path: Path) -> None:
+    key = lab_key(tmp_path)
+    assert lab_key(tmp_path) == key
+    assert (tmp_path / KEY_FILE).stat().st_mode & 0o077 == 0
+    (tmp_path / KEY_FILE).write_bytes(b"")
+    with pytest.raises(StillwatchError, match="must be 32"):
+        lab_key(tmp_path)
 
 
 def test_no_text_stands_in_a_manifest() -> None:
