@@ -23,6 +23,7 @@ from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.markring import marked_in, ring_path
 from stillwatch.app.servedindex import PACKED_NAME, pack_served
 from stillwatch.app.statecopies import SECRETS, copy_others, has_secret
+from stillwatch.app.twinbooks import COINS, PAIRS
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.event import EventArray
 from stillwatch.terms.ports import Journal, Window
@@ -60,7 +61,7 @@ def back_up(request: BackupRequest) -> Manifest:
         raise StillwatchError(f"backup {target}: is there already; name a new folder, or a new .tar file.")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        for name in ("live", "marks"):
+        for name in ("live", "marks", "twins"):
             (draft / name).mkdir(mode=0o700, parents=True)
         draft.chmod(0o700)
         counts = _gather(request, draft)
@@ -76,7 +77,7 @@ def back_up(request: BackupRequest) -> Manifest:
 
 def _gather(request: BackupRequest, draft: Path) -> dict[str, int]:
     state, live = request.state, LiveFolder(request.state)
-    pairs = [*((state / name, name) for name in SECRETS), (live.published, "published.json"),
+    pairs = [*((state / name, name) for name in (*SECRETS, COINS, PAIRS)), (live.published, "published.json"),
              (live.tally, "live/tally.json"), (ring_path(state), "marks/ring.json")]  # fmt: skip
     if request.config is not None:
         pairs.append((request.config, "settings.toml"))

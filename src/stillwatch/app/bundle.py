@@ -24,7 +24,8 @@ FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 FILES: Final = (
     "master.key", "control.sqlite", "published.json", "settings.toml", "marks/ring.json", "marks/marked-all.jsonl",
-    "marks/served.index", "ledger.tar", "live/tally.json", "live/names.json", "live/events.parquet",
+    "marks/served.index", "ledger.tar", "twins/coins.json", "twins/pairs.jsonl",
+    "live/tally.json", "live/names.json", "live/events.parquet",
     "hub.sqlite", "identity.key", "members.sqlite", "coalition.sqlite", "live/pages.sqlite",
 )  # fmt: skip
 """Every file that a backup can hold, by its path within."""

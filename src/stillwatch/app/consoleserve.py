@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +25,6 @@ from stillwatch.app.alerts import Alerts
 from stillwatch.app.consolechanges import ConsoleChanges
 from stillwatch.app.consoleconfig import ConsoleConfig
 from stillwatch.app.consoledoor import ConsoleDoor
-from stillwatch.app.consolekeys import scorecard_bytes
 from stillwatch.app.consolestate import ConsoleState, index_report
 from stillwatch.app.consoleviews import ConsoleViews
 from stillwatch.app.notices import Notices
@@ -51,7 +49,6 @@ def open_console(open_state: ConsoleState) -> Console:
     return Console(
         views=ConsoleViews(open_state), changes=ConsoleChanges(open_state), door=ConsoleDoor(open_state),
         secure=config.secure, hours=config.session_hours, provider=_provider(config),
-        scorecard=partial(scorecard_bytes, open_state),
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from stillwatch.app.settings import Settings
 from stillwatch.app.settingscheck import check_startable
 from stillwatch.app.shelldesk import keep_rule
 from stillwatch.app.spoolkey import spool_key
+from stillwatch.app.twinbooks import begin_twins
 from stillwatch.gateway.litellm import intake_token
 from stillwatch.gateway.upstream import upstream_key
 from stillwatch.policy.check import disclosures
@@ -247,6 +248,8 @@ def _check(settings: Settings, state: Path) -> None:
     with open_control(state) as book:
         key_secret(state)
         keep_rule(book, settings.console, time.time())
+    if settings.vault.wants_twins:
+        begin_twins(state, time.time())
 
 
 def _listen(settings: Settings) -> socket.socket:

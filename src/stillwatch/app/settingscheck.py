@@ -70,6 +70,11 @@ def check_startable(settings: Settings) -> None:
             f"vault.tokenizer = {settings.vault.tokenizer!r}: no such file; give the tokenizer.json or .gguf of the "
             "model that is served."
         )
+    if settings.vault.wants_twins and settings.gateway.credentials == "pass":
+        faults.append(
+            "vault.twins: the upstream would bill callers for answers that they never get; needs gateway.credentials = "
+            '"replace".'
+        )
     if calibration and not Path(calibration).is_file():
         faults.append(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
     if faults:
@@ -82,6 +87,8 @@ def _evidence(settings: Settings) -> list[str]:
     found = []
     if vault.share > 0.0:
         found.append("vault.share: keeps text of accounts that nothing is held against; say so in your notice.")
+    if vault.wants_twins:
+        found.append("vault.twins: asks the upstream twice for some answers, and keeps both; say so in your notice.")
     stopped = [rule for rule in policy.rules if rule.needs == "confirmed" and rule.action in ("challenge", "refuse")]
     if vault.confirmed and stopped and not any(policy.in_shadow(rule) for rule in stopped):
         found.append("vault.confirmed: confirmed accounts are challenged or refused, and get no answers to keep.")

@@ -104,9 +104,9 @@ def test_processes_that_race_let_through_one_limit(path: Path) -> None:
 
 def _holder(path: Path) -> None:
     meters = SharedMeters(path, KEY)
-    with meters._slot("acme", NOW):
-        (path.parent / "holds").touch()
-        time.sleep(60)
+    assert meters._lock(meters._place("acme")[0])
+    (path.parent / "holds").touch()
+    time.sleep(60)
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -117,6 +117,7 @@ def test_a_worker_that_stops_or_dies_with_a_lock_makes_nobody_wait(
     holder.start()
     assert holder.pid is not None
     while not (path.parent / "holds").exists():
+        assert holder.is_alive()
         time.sleep(0.01)
     os.kill(holder.pid, signal.SIGKILL if killed else signal.SIGSTOP)
     if killed:

@@ -21,6 +21,7 @@ from stillwatch.exchange.stix.stamps import micros
 from stillwatch.exchange.stix.tokensets import digest_of, is_packed
 from stillwatch.exchange.taxii.envelope import read_item
 from stillwatch.exchange.taxii.objects import Item
+from stillwatch.terms.change import one_change
 from stillwatch.terms.coalition import Advisory
 from stillwatch.terms.errors import StillwatchError
 
@@ -223,14 +224,8 @@ class Received:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._named():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._lock, self._named(), one_change(self._db):
+            yield self._db
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         with self._lock, self._named():
