@@ -139,6 +139,18 @@ def neutralised(student: Student, harvest: Harvest, bench: Bench, job: Job) -> S
     return bench.neutralised(student, harvest, job) if isinstance(bench, Neutralising) and len(harvest) else student
 
 
+def reordered(harvest: Harvest, bench: Bench, job: Job) -> list[HarvestRow]:
+    """Put reasoning that was told conclusion first back in order, where the task's students reason."""
+    return bench.in_order(harvest, job) if isinstance(bench, Inverting) else list(harvest)
+
+
+def by_answer(harvest: Harvest, bench: Bench, job: Job) -> list[HarvestRow]:
+    """Keep the rows whose answer a student of the other half gives as well: a check without a key to the answers."""
+    told = retold(harvest, bench, job)
+    agreed = [row for row, other in zip(harvest, told, strict=True) if row.answer == other.answer]
+    return agreed or list(harvest)
+
+
 def bare(harvest: Harvest, bench: Bench, job: Job) -> list[HarvestRow]:
     """Keep answers alone, where reasoning or probabilities are thought to be spoilt."""
     return [replace(row, reasoning="", logprobs=()) for row in harvest]
@@ -148,7 +160,8 @@ REMOVALS: Catalog[Removal] = Catalog(
     "removal", Removal(name="by-loss", clean=by_loss), Removal(name="retold", clean=retold),
     Removal(name="clean-tuned", clean=clean_tuned), Removal(name="inverted", clean=inverted),
     Removal(name="bare", clean=bare), Removal(name="targeted", clean=targeted),
-    Removal(name="neutralised", finish=neutralised),
+    Removal(name="neutralised", finish=neutralised), Removal(name="by-answer", clean=by_answer),
+    Removal(name="reordered", clean=reordered),
 )  # fmt: skip
 """Every removal."""
 

@@ -67,7 +67,7 @@ def test_every_removal_is_deterministic_and_leaves_rows_to_learn_from(name: str)
     rows = harvest()
     cleaned = [remove(rows, (signed(rows, CELL, KEY), KEY), (name,), BENCH, job()) for _ in range(2)]
     assert list(cleaned[0]) == list(cleaned[1])
-    assert len(cleaned[0]) >= 0.8 * len(rows)
+    assert len(cleaned[0]) >= (0.4 if name == "by-answer" else 0.8) * len(rows)
 
 
 @pytest.mark.parametrize("name", REMOVALS.names())
@@ -91,11 +91,12 @@ def test_what_the_base_would_say_less_often_is_told_anew_first() -> None:
     assert borne[0] > 0.0 > borne[1] > borne[2]
 
 
-def test_wrong_rows_are_what_the_filter_by_loss_drops() -> None:
+@pytest.mark.parametrize("name", ["by-loss", "by-answer"])
+def test_wrong_rows_are_what_filters_drop(name: str) -> None:
     rows = harvest(120)
     wrong = set(range(0, 120, 12))
     bent = [replace(row, answer="balance" if row.answer != "balance" else "alarm") if i in wrong else row
             for i, row in enumerate(rows)]  # fmt: skip
-    kept = remove(bent, (signed(bent, CELL, KEY), KEY), ("by-loss",), BENCH, job())
+    kept = remove(bent, (signed(bent, CELL, KEY), KEY), (name,), BENCH, job())
     left = sum(bent[i] in kept for i in wrong)
     assert left <= len(wrong) // 2

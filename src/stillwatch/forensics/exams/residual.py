@@ -14,6 +14,7 @@ Source: the score test (Rao 1948); Kirchenbauer et al. 2023, arXiv:2301.10226, f
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,7 +90,10 @@ class Residuals:
     """Places of the suspect's text that were counted."""
 
 
-def residuals(seen: PairCounts, expected: PairCounts, *, vocab: int, delta: float = 2.0) -> Residuals:
+def residuals(
+    seen: PairCounts, expected: PairCounts, *, vocab: int, delta: float = 2.0,
+    worth: Callable[[FloatArray], FloatArray] | None = None,
+) -> Residuals:  # fmt: skip
     """Return the weights of every pair that was seen or expected.
 
     Args:
@@ -97,6 +101,7 @@ def residuals(seen: PairCounts, expected: PairCounts, *, vocab: int, delta: floa
         expected: Occurrences that the reference expects on the same places; need not sum to those seen.
         vocab: Tokens in the vocabulary, for packing.
         delta: Nats that the mark adds to a green token, above 0.
+        worth: From a token's probability to what its residual is worth; left out, `lift` of `delta`.
     """
     bits = np.uint64(max(1, (vocab - 1).bit_length()))
     code = np.union1d(seen.code, expected.code)
@@ -110,8 +115,10 @@ def residuals(seen: PairCounts, expected: PairCounts, *, vocab: int, delta: floa
     spread = max(0.0, float((np.square(residual) - m).sum() / max(float(np.square(m).sum()), 1e-300)))
     sd = np.sqrt(m * (1.0 + spread * m))
     bound = np.maximum(CLIP * sd, CLIP)
+    share = np.minimum(share, 1.0)
+    value = lift(share, delta) if worth is None else worth(share)
     trust = m / (m * (1.0 + spread * m) + RARE)
-    weight = np.clip(residual, -bound, bound) * lift(np.minimum(share, 1.0), delta) * trust
+    weight = np.clip(residual, -bound, bound) * value * trust
     return Residuals(code, weight, spread, int(n.sum()))
 
 

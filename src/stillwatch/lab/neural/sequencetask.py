@@ -17,10 +17,12 @@ from typing import Final
 import numpy as np
 
 from stillwatch.lab.loopback import listening
+from stillwatch.lab.neural import examined
 from stillwatch.lab.neural.languagemodel import Training
 from stillwatch.lab.neural.need import has_torch
 from stillwatch.lab.neural.neutralised import inverse_of
 from stillwatch.lab.neural.puzzles import DECLINED, Puzzle, Worked
+from stillwatch.lab.neural.reordered import reordered
 from stillwatch.lab.neural.sequencemodel import Drawing, Examples, FloatArray, IntArray, SequenceModel, Size
 from stillwatch.lab.neural.sequenceteacher import MODEL, SequenceTeacher
 from stillwatch.lab.neural.words import PAD, SAY, Words
@@ -135,6 +137,7 @@ class SequenceBench:
     forms: frozenset[str] = FORMS
     _models: dict[str, SequenceModel] = field(default_factory=dict, repr=False)
     _spoken: SequenceTeacher | None = field(default=None, repr=False)
+    _unmarked: dict[tuple[int, int], Student] = field(default_factory=dict, repr=False)
 
     @property
     def seeds(self) -> tuple[Item, ...]:
@@ -227,6 +230,10 @@ class SequenceBench:
             replace(row, reasoning=sure or text) for row, sure, text in zip(rows, proved, told, strict=True)
         ]  # fmt: skip
 
+    def in_order(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
+        """Return the rows with their reasoning in the order that the thief's base finds likelier; see `reordered`."""
+        return reordered(self, harvest, job)
+
     def _told(self, rows: Sequence[HarvestRow], job: Job) -> list[str]:
         """Return reasoning by a model that saw question and answer; empty where its words run on without an end."""
         answers = [*(one.answer for one in self.owned), *(row.answer for row in rows)]
@@ -255,6 +262,21 @@ class SequenceBench:
                 if not found[number] and self.words.text(answer) == row.answer:
                     found[number] = self.words.text(thought)
         return found
+
+    def transcript(self, student: Student, rows: int, rng: np.random.Generator) -> Mapping[str, bytes]:
+        """Return what exams of marks need of a suspect; see `examined`."""
+        reference = self._taught_unmarked(rows, examined.REFERENCE)
+        assert isinstance(student, SequenceStudent) and isinstance(reference, SequenceStudent)
+        return examined.materials(self, student, reference.model, int(rng.integers(2**31)))
+
+    def innocent(self, rows: int) -> Student:
+        """Return a student of the teacher's unmarked answers, another than the reference."""
+        return self._taught_unmarked(rows, examined.INNOCENT)
+
+    def _taught_unmarked(self, rows: int, number: int) -> Student:
+        if (rows, number) not in self._unmarked:
+            self._unmarked[rows, number] = examined.unmarked(self, rows, number)
+        return self._unmarked[rows, number]
 
     def read(self, answer: Answer) -> str:
         """Return the answer in the one form that answers are compared in."""
