@@ -179,6 +179,14 @@ def test_each_context_has_its_share_of_the_variance_and_first_places_come_once()
     assert first_places(contexts).tolist() == [0, 3]
 
 
+def test_what_a_reference_hardly_expects_weighs_little() -> None:
+    codes = pack((np.array([1, 1, 1, 1]),), np.array([2, 3, 4, 5]), 100)
+    seen = PairCounts(codes, np.array([3.0, 1.0, 1.0, 95.0]))
+    expected = PairCounts(codes, np.array([2.0, 0.5, 0.001, 97.0]))
+    weight = residuals(seen, expected, vocab=100).weight
+    assert weight[0] > weight[1] > 10.0 * weight[2] > 0.0 > weight[3]
+
+
 def test_screening_keeps_the_key_that_leads_and_never_lowers_a_p_value() -> None:
     rng = np.random.default_rng(6)
     n = SCREEN + 4_000

@@ -6,6 +6,7 @@ texts of an examination. Left to `examination`: signing and logging. Left to `ex
 """
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from stillwatch.app.examination import (
@@ -154,7 +155,7 @@ def _made(
 def _rows(ask_: RunAsk, plan: Plan, test: PlannedTest) -> list[Row]:
     if plan.suspect.kind == "texts":
         suspect = TextSuspect(path=Path(plan.suspect.where))
-        return [Row(one.id, "", one.prompt, (), one.reply) for one in suspect.held()][: test.samples]
+        return [Row(one.id, "", one.prompt, (), one.reply) for one in islice(suspect.held(), test.samples)]
     path = ask_.folder / MATERIALS / raw_name(test)
     return list(Transcript.open(path).rows()) if path.exists() else []
 

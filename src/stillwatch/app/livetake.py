@@ -125,7 +125,7 @@ class LiveIntake:
             self._put_names(events, kept)  # before the events: a group whose events are kept is not read again
             took.events = self.store.ingest(digest, iter([events]), SOURCE)
             took.first = float(events["time"].min())
-        self._count(kept, reasons + failed, len(served))
+        self._count(kept, reasons + failed, len(kept) + len(reasons) + len(failed))
         return took
 
     def _put_names(self, events: EventArray, exchanges: list[Exchange]) -> None:

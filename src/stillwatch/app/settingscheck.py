@@ -45,6 +45,7 @@ def look_over(settings: Settings, environment: Mapping[str, str], now: float) ->
             *_upstream(settings),
             *_addresses(settings),
             *_evidence(settings),
+            *_people(settings),
             *_secrets(settings, environment),
             *_rules(settings, now),
         ),
@@ -92,6 +93,16 @@ def _evidence(settings: Settings) -> list[str]:
     watched = [name for name in ("confirmed", "twins_confirmed") if getattr(vault, name)]
     if watched and stopped and not any(policy.in_shadow(rule) for rule in stopped):
         found.append(f"vault.{watched[0]}: confirmed accounts are challenged or refused, and get no answers to keep.")
+    return found
+
+
+def _people(settings: Settings) -> list[str]:
+    """Return where two people are wanted and one would do."""
+    console, found = settings.console, []
+    if console.two_people == "always" and console.shell == "decide":
+        found.append('console.two_people: one person at the shell still decides alone; give console.shell = "propose".')
+    if console.shell == "propose" and not console.enabled:
+        found.append('console.shell = "propose": approvers agree at the console; start it with console.enabled.')
     return found
 
 

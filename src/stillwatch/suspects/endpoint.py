@@ -49,6 +49,8 @@ class EndpointSuspect:
                 f"suspect address {parts.hostname or self.url[:40]!r}: must be http(s)://host[:port][/path] without "
                 "user, password or query; give the key by --key-env."
             )
+        if not (self.key.isascii() and self.key.isprintable()):
+            raise StillwatchError("suspect key: holds a character that no header can carry; give it by --key-env anew.")
         if self.wire not in WIRES:
             raise StillwatchError(f"suspect wire {self.wire!r}: must be one of {', '.join(WIRES)}.")
 
@@ -165,10 +167,10 @@ class EndpointSuspect:
             usage = body.get("usage") or {}
             told = _told(choice.get("logprobs") or {}) if probe.top else ()
             return Reply(
-                text=str(text), told=told, spent=int(usage.get("total_tokens") or 0),
+                text=str(text), told=told, spent=max(0, int(usage.get("total_tokens") or 0)),
                 ended="length" if choice.get("finish_reason") == "length" else "stop",
             )  # fmt: skip
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError):
             raise Refusal("an answer of another shape") from None
 
 
@@ -180,6 +182,8 @@ def _told(held: Json) -> tuple[Told, ...]:
     else:
         places = [[(str(word), float(value)) for word, value in (place or {}).items()]
                   for place in held.get("top_logprobs") or ()]  # fmt: skip
+    if not all(math.isfinite(value) for place in places for _, value in place):
+        raise ValueError("no logarithm of a probability")
     return tuple(tuple(sorted(place, key=lambda one: (-one[1], one[0]))) for place in places)
 
 

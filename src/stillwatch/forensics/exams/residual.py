@@ -3,11 +3,12 @@
 In: how often the suspect followed each context with each token, and how often the reference would have. Out: a weight
 for every (context, token) pair, made without any key.
     residual  a(c, w) = n(c, w) - m(c, w),   m(c, w) = sum over places with context c of P_ref(w | all that came before)
-    weight    u(c, w) = lift(P) / (1 + spread * m),   clipped
+    weight    u(c, w) = lift(P) / (1 + spread * m + RARE / m),   clipped
 Under the null the suspect knows nothing of the key; then weights and signs are independent *whatever the reference*.
 A bad reference leaves large residuals of its own, which cost power and never validity.
 `lift` is what a bias of delta nats does to a token of probability P, so that the score is that of the likelihood
-ratio; `spread` is how unsure the reference is, estimated from the residuals' own size, which knows no key either.
+ratio; `spread` is how unsure the reference is, estimated from the residuals' own size, which knows no key either. Of
+pairs that it expects less than `RARE` times it can hardly say how rare they are.
 Cost: one sort of the places. Left to `keyed`: keys. Left to `signs`: p-values.
 Source: the score test (Rao 1948); Kirchenbauer et al. 2023, arXiv:2301.10226, for the bias; the residual is ours.
 """
@@ -24,6 +25,8 @@ from stillwatch.stats.arrays import FloatArray, IntArray
 
 CLIP: Final = 3.0
 """Residuals beyond so many of their own standard deviations, and beyond so many tokens, are cut to that."""
+RARE: Final = 0.1
+"""Variance, in occurrences, that a reference is unsure by whatever it expects; chosen on a world in no table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +117,8 @@ def residuals(
     bound = np.maximum(CLIP * sd, CLIP)
     share = np.minimum(share, 1.0)
     value = lift(share, delta) if worth is None else worth(share)
-    weight = np.clip(residual, -bound, bound) * value / (1.0 + spread * m)
+    trust = m / (m * (1.0 + spread * m) + RARE)
+    weight = np.clip(residual, -bound, bound) * value * trust
     return Residuals(code, weight, spread, int(n.sum()))
 
 
