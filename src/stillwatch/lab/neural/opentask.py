@@ -105,6 +105,7 @@ class OpenBench:
     _nets: dict[str, Any] = field(default_factory=dict, repr=False)
     _taught: "dict[tuple[int, int], OpenStudent]" = field(default_factory=dict, repr=False)
     """Students of unmarked answers, which an examiner holds a suspect against."""
+    _base: "OpenStudent | None" = field(default=None, repr=False)
     _distance: Distance | None = field(default=None, repr=False)
 
     def keep_in(self, folder: Path) -> None:
@@ -139,8 +140,10 @@ class OpenBench:
         return None
 
     def base(self, start: str) -> Student:
-        """Return the weakened copy."""
-        return OpenStudent(self, self.net("base"))
+        """Return the weakened copy; it answers each item once."""
+        if self._base is None:
+            self._base = OpenStudent(self, self.net("base"))
+        return self._base
 
     def train(self, harvest: Harvest, start: str, rng: np.random.Generator) -> Student:
         """Return the base with its last layers trained on the harvest; what was broken off goes on from a kept file."""
