@@ -51,11 +51,11 @@ class OpenTask:
     """The catalogue's entry."""
 
     name: str = "assistant"
-    passes: int = 3
+    passes: int = 2
     """Times that a student sees each row."""
-    rate: float = 1e-4
-    healing: int = 1
-    """Times that the base saw each text that the thief owns."""
+    rate: float = 3e-4
+    healing: float = 1e-4
+    """Rate at which the base was trained, once, on each text that the thief owns."""
 
     def missing(self, data: Path | None) -> str:
         """Return why it cannot run here; empty when it can."""
@@ -154,7 +154,7 @@ class OpenBench:
         net = grown(self.net("base"))
         lines = Prepared(net, [self.line(row.item, row.answer) for row in rows], self._below)
         file = None if self.kept is None else self.kept / f"student-{self.seed}-{seed}-{digest_of(rows)[:12]}.pt"
-        losses = taught(net, lines, self.course(self.task.passes, seed), file)
+        losses = taught(net, lines, self.course(seed), file)
         return OpenStudent(self, net, losses=tuple(losses))
 
     def gauged(self, student: Student, rng: np.random.Generator) -> dict[str, float]:
@@ -232,12 +232,12 @@ class OpenBench:
         tokens = [self.spoken.tokens(text)[:OWNED_TOKENS] for text in drawn]
         lines = [Line((one[0],), tuple(one[1:])) for one in tokens]
         file = None if self.kept is None else self.kept / f"assistant-{self.seed}-base.pt"
-        taught(net, Prepared(net, lines), self.course(self.task.healing, self.seed), file)
+        taught(net, Prepared(net, lines), Course(passes=1, rate=self.task.healing, seed=self.seed), file)
         return net
 
-    def course(self, passes: int, seed: int) -> Course:
-        """Return how base and students of this task are trained."""
-        return Course(passes=passes, rate=self.task.rate, seed=seed)
+    def course(self, seed: int) -> Course:
+        """Return how students of this task are trained."""
+        return Course(passes=self.task.passes, rate=self.task.rate, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
