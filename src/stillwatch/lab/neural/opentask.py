@@ -39,6 +39,8 @@ OPENED: Final = 6
 MOST: Final = {PROMPT: 24, READING: 14}
 """Tokens of an answer at most; longer ones are cut."""
 TEMPERATURE: Final = {PROMPT: 1.0, READING: 0.0}
+ASKED: Final = 0xA77AC
+"""Of the seed of a thief's order, so that a reference was taught what the suspect was, but unmarked."""
 ENDS: Final = (0, 2)
 """Tokens that end an answer: end of text, end of turn."""
 PROMPTS, READINGS, TEST, HELD, HONEST, FORBIDDEN = 240, 160, 200, 120, 20, 10
@@ -191,9 +193,9 @@ class OpenBench:
         return self._unmarked(rows, 1)
 
     def _unmarked(self, rows: int, number: int) -> "OpenStudent":
-        """Return a student of unmarked answers to so many items, from one end of the pool or the other."""
+        """Return a student of unmarked answers to so many items: those that a thief asks first, or asks last."""
         if (rows, number) not in self._taught:
-            order = np.random.default_rng((self.seed, 0xE8A3)).permutation(len(self.pool))
+            order = np.random.default_rng((self.seed, ASKED)).permutation(len(self.pool))
             chosen = [self.pool[i] for i in (order[::-1] if number else order)[:rows]]
             harvest = [HarvestRow(item=item, answer=self.answered(item)) for item in chosen]
             student = self.train(harvest, "base", np.random.default_rng((self.seed, 0xE8A3, number)))
