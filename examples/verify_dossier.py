@@ -14,9 +14,12 @@ import base64
 import hashlib
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
 def main() -> None:
@@ -28,7 +31,7 @@ def main() -> None:
     try:
         verify(given.dossier, given.key.lower())
     except (OSError, ValueError, KeyError, IndexError, TypeError) as problem:
-        sys.exit(f"REJECTED: {type(problem).__name__}: {problem}")
+        sys.exit(f"REJECTED: {type(problem).__name__}: {ascii(str(problem))}")
 
 
 def need(fine: bool, what: str) -> None:
@@ -50,7 +53,13 @@ def canonical(value: object) -> bytes:
 
 def verify(folder: Path, key: str) -> None:
     """Hold the dossier against itself, from the outside in."""
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    found = sorted(folder.rglob("*"))
+    names = [path.relative_to(folder).as_posix() for path in found]
+    need(
+        all(PLAIN.fullmatch(name) for name in names), "every name is plain"
+    )  # a name goes to openssl and to this screen
+    need(not any(path.is_symlink() for path in found), "nothing is a link")
+    files = {name: path.read_bytes() for name, path in zip(names, found, strict=True) if path.is_file()}
     _seal(folder, files, key)
     entries, openings = _log(folder, files)
     protocol = json.loads(files["protocol.json"])
@@ -232,7 +241,10 @@ def _conclusion(
     told = [(one["test"], one["subject"], one["kind"]) for one in said["judged"] if one["rejected"]]
     need(told == rejected, f"Holm over {family} hypotheses and {times} protocols rejects what is said: {len(rejected)}")
     need((said["verdict"] == "shown") == bool(rejected), "the verdict follows")
-    print(said["words"])
+    # What its maker says of it is not repeated: only what was checked here.
+    kinds = ", ".join(sorted({kind for _, _, kind in rejected})) or "none"
+    alpha = ascii(float(protocol["alpha"]))
+    print(f"{len(rejected)} of {family} hypotheses are rejected at error rate {alpha}; kinds of evidence: {kinds}")
 
 
 if __name__ == "__main__":

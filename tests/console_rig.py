@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from stillwatch.terms.account import AccountRecord
 from stillwatch.terms.action import Held
 from stillwatch.terms.person import ROLES, Person
 from tests.console_fixture import report as fixture_report
+from tests.proof_rig import built, examined, made_state
 
 PASSWORD = "correct horse battery"
 
@@ -99,6 +101,15 @@ class Rig:
     def member(self, campaign: int = 0, number: int = 0) -> str:
         """Return the name of one of its accounts."""
         return self.report.name(self.campaign(campaign).accounts[number])
+
+    def exhibit(self) -> None:
+        """Put a dossier of this state's own ledger, and a scorecard of the lab, where the pages look for them."""
+        made_state(self.folder)
+        examined(self.folder, self.folder.parent / f"{self.folder.name}-exam")
+        built(self.folder, self.folder.parent / f"{self.folder.name}-exam", self.folder / "dossiers" / "suspect-7b")
+        card = self.folder / "lab" / "standard" / "scorecard.json"
+        card.parent.mkdir(parents=True)
+        card.write_bytes((resources.files("stillwatch.lab.economics") / "data" / "standard.json").read_bytes())
 
     def organise(self, account: str, organisation: str) -> None:
         """Give an account an organisation that was verified."""

@@ -1,13 +1,16 @@
 """Every exam keeps what exams promise: valid under its null, finds what was planted, and says what it lacks."""
 
 import dataclasses
+import io
 import math
+import zipfile
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
 from stillwatch.forensics.exams import EXAMS
+from stillwatch.forensics.exams.given import Given, packed
 from stillwatch.terms.canon import number
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.finding import KINDS, Finding
@@ -107,3 +110,31 @@ def test_tracing_pays_for_everybody_and_names_the_right_account() -> None:
 def test_identity_gives_counts_and_no_p_value() -> None:
     (found,) = find("identity", WORLDS["identity"]("identity", np.random.default_rng(3), taught=True))
     assert found.log_p is None and found.nats is None and found.observed == {"answers with a name": 1}
+
+
+def _claiming(shape: str) -> bytes:
+    """Return an `.npz` whose header claims a shape and whose body is empty."""
+    header = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({shape},)}}".encode()
+    array = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.npy", array)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("raw", [_claiming("10**15"), _claiming(f"{10**15}"), b"PK\x03\x04", b""])
+def test_a_material_that_claims_to_be_more_than_it_is_is_refused(raw: bytes) -> None:
+    test = dataclasses.replace(WORLDS["canary"]("canary", np.random.default_rng(1), taught=False).test,
+                               parameters={"held": "controls/a.npz"})  # fmt: skip
+    with pytest.raises(StillwatchError, match="must be an .npz with a"):
+        Given(test, {"controls/a.npz": raw}).arrays("held", "a")
+
+
+def test_a_material_that_unpacks_to_too_much_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stillwatch.forensics.exams.given.MOST_UNPACKED", 10_000)
+    test = dataclasses.replace(WORLDS["canary"]("canary", np.random.default_rng(1), taught=False).test,
+                               parameters={"held": "controls/a.npz"})  # fmt: skip
+    given = Given(test, {"controls/a.npz": packed(a=np.zeros(5_000), b=np.zeros(5_000)[:9])})
+    with pytest.raises(StillwatchError, match="would unpack"):
+        given.arrays("held", "a")
+    assert given.arrays("held", "b")[0].tolist() == [0.0] * 9

@@ -208,3 +208,66 @@ def test_texts_come_in_order_from_files_and_rows_and_errors_name_lines(tmp_path:
     assert "secret" not in str(told.value)
     with pytest.raises(StillwatchError, match="must be a folder"):
         list(TextSuspect(path=tmp_path / "none").held())
+
+
+def test_a_link_in_a_suspects_folder_reads_no_file_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("a secret of whoever examines", "utf-8")
+    folder = tmp_path / "suspect"
+    folder.mkdir()
+    (folder / "a.txt").write_text("fine", "utf-8")
+    (folder / "b.txt").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(StillwatchError, match="b.txt is a link"):
+        list(TextSuspect(path=folder).held())
+
+
+def test_a_text_or_row_larger_than_any_answer_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr("stillwatch.suspects.texts.MOST_BYTES", 100)
+    (tmp_path / "a.jsonl").write_text('{"answer": "' + "x" * 200 + '"}\n', "utf-8")
+    with pytest.raises(StillwatchError, match=r"a\.jsonl: has a row"):
+        list(TextSuspect(path=tmp_path).held())
+    (tmp_path / "a.jsonl").unlink()
+    (tmp_path / "a.txt").write_text("x" * 101, "utf-8")
+    with pytest.raises(StillwatchError, match="cut it into"):
+        list(TextSuspect(path=tmp_path).held())
+
+
+@pytest.mark.parametrize("row", [b'{"tokens": [Infinity]}', b'{"answer": ' + b"[" * 5_000, b'{"tokens": [NaN]}'])
+def test_a_row_that_is_no_text_is_named_whatever_it_is(tmp_path: Path, row: bytes) -> None:
+    (tmp_path / "a.jsonl").write_bytes(row + b"\n")
+    with pytest.raises(StillwatchError, match=r"a\.jsonl:1"):
+        list(TextSuspect(path=tmp_path).held())
+
+
+def test_windows_line_endings_of_a_text_are_line_endings(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\r\ntwo\rthree\n")
+    assert next(iter(TextSuspect(path=tmp_path).held())).reply.text == "one\ntwo\nthree\n"
+
+
+ODD_ANSWERS = {
+    "usage beyond all numbers": b'{"choices": [{"message": {"content": "x"}}], "usage": {"total_tokens": 1e999}}',
+    "nested without end": b'{"choices": ' + b"[" * 5_000,
+    "no probability": b'{"choices": [{"message": {"content": "x"}, "logprobs": {"content": [{"top_logprobs": '
+    b'[{"token": "x", "logprob": NaN}]}]}}]}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS)
+def test_whatever_a_suspect_answers_is_an_answer_or_a_refusal(odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    suspect = EndpointSuspect(url="http://127.0.0.1:9/v1", model="m", logprobs=True)
+    monkeypatch.setattr(EndpointSuspect, "_post", lambda self, body: (200, ODD_ANSWERS[odd]))
+    with pytest.raises(Refusal):
+        suspect.reply(Probe(id="p", prompt="q", top=1))
+
+
+def test_a_suspect_cannot_widen_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = b'{"choices": [{"message": {"content": "x"}}], "usage": {"total_tokens": -1000000}}'
+    monkeypatch.setattr(EndpointSuspect, "_post", lambda self, body: (200, raw))
+    assert EndpointSuspect(url="http://127.0.0.1:9/v1", model="m").reply(Probe(id="p", prompt="q")).spent == 0
+
+
+def test_a_key_that_no_header_carries_is_refused_before_it_is_sent_or_shown() -> None:
+    with pytest.raises(StillwatchError, match="suspect key") as told:
+        EndpointSuspect(url="http://127.0.0.1:9/v1", model="m", key="sk-hidden\n")
+    assert "hidden" not in str(told.value)

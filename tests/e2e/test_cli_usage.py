@@ -1,11 +1,15 @@
 """Wrong use of any command: exit code 2 and a message that says what is wrong and what to do next."""
 
+import errno
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from stillwatch.cli import main
 from tests.e2e.command_line import Place, pair, write_rows
 
 
@@ -95,3 +99,18 @@ def test_the_installed_script_is_the_same_program(place: Place) -> None:
     if script is None:
         pytest.skip("not installed as a script here")
     assert b"stillwatch" in subprocess.run([script, "--version"], capture_output=True, check=True).stdout
+
+
+def test_a_name_in_a_message_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "\x1b[31mred").symlink_to("/dev/null")
+    done = CliRunner().invoke(main, ["dossier", "show", str(tmp_path)])
+    assert done.exit_code == 2 and "\\x1b[31mred is no plain file" in done.stderr and "\x1b" not in done.stderr
+
+
+def test_a_disk_that_refuses_is_a_message_and_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder / "facts.json"))
+
+    monkeypatch.setattr("stillwatch.app.dossier.shown", refuse)
+    done = CliRunner().invoke(main, ["dossier", "show", str(tmp_path)])
+    assert done.exit_code == 2 and f"{tmp_path}/facts.json: Permission denied; look at" in done.stderr

@@ -22,6 +22,7 @@ pytestmark = needs_browser
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, str]]:
     """A console with one of everything, on a port."""
     with rigged(tmp_path_factory.mktemp("access")) as rig:
+        rig.exhibit()
         rig.organise(rig.member(1), "Example Labs")
         analyst = rig.signed_in("analyst")
         analyst.send("/decide", subject=rig.campaign(1).id, verb="confirm", reason="seen", kind="campaign")
@@ -39,7 +40,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, str]
 def paths(rig: Rig) -> list[str]:
     return [
         "/", "/campaigns?show=all", f"/campaign?id={rig.campaign().id}", "/accounts", f"/account?name={rig.member(2)}",
-        "/queue", "/decisions", "/appeals", "/policy", "/keys", "/dossiers", "/scorecards", "/trail", "/people",
+        "/queue", "/decisions", "/appeals", "/policy", "/keys", "/dossiers", "/dossier?name=suspect-7b", "/scorecards",
+        f"/scorecard?name={rig.console.views.scorecards().items[0].id}", "/compliance", "/trail", "/people",
     ]  # fmt: skip
 
 

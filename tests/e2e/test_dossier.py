@@ -20,6 +20,7 @@ from stillwatch.app.dossierfiles import (
     read_folder,
     sealed_again,
     sealed_files,
+    write_folder,
 )
 from stillwatch.app.dossierledger import OPENINGS
 from stillwatch.app.ledger import reveals
@@ -100,6 +101,43 @@ def test_a_file_too_many_or_too_few_is_rejected(rig: Path) -> None:
     (rig / "linked/a").symlink_to(rig / "dossier/facts.json")
     with pytest.raises(StillwatchError, match="no plain file"):
         read_folder(rig / "linked")
+
+
+def remade(root: Path, out: Path, **changes: bytes) -> Path:
+    """Write the dossier that its maker, who has the key, made with other files."""
+    files = {name: raw for name, raw in read_folder(root / "dossier").items() if name not in OUTER} | changes
+    write_folder(sealed_files(files, ledger_of(root).key(), {}), out)
+    return out
+
+
+def test_no_command_that_stands_in_a_dossier_is_run(rig: Path, tmp_path: Path) -> None:
+    hostile = b"openssl rand -out pwned 4\n"
+    folder = remade(rig, tmp_path / "d", **{"VERIFY.txt": hostile})
+    done = check_dossier(folder, compare=False)
+    assert not (folder / "pwned").exists()
+    assert done.checked[-1] == "the openssl program agrees on all 7 signatures and timestamps"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a\nopenssl rand -out pwned 4\n.note", "x -out pwned.tsr", "-x.tsr", "../x", "a/../b", "a//b", "\x1b[2J"],
+)
+def test_file_whose_name_could_be_taken_for_more_than_a_name_is_rejected(rig: Path, name: str) -> None:
+    done = resealed(rig, **{name: b""})
+    assert "is no name that a file of a dossier has" in done.problems[0] and done.problems[0].isprintable()
+
+
+def test_folder_larger_than_any_dossier_is_not_read(
+    rig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    (tmp_path / "d").mkdir()
+    with (tmp_path / "d/index.json").open("wb") as file:
+        file.truncate(3 << 30)  # takes no room on the disk
+    with pytest.raises(StillwatchError, match="has more than 2 GiB"):
+        read_folder(tmp_path / "d")
+    monkeypatch.setattr("stillwatch.app.dossierfiles.MOST_FILES", 3)
+    with pytest.raises(StillwatchError, match="has more than 3 files"):
+        read_folder(rig / "dossier")
 
 
 def test_another_key_is_rejected(rig: Path) -> None:

@@ -49,7 +49,8 @@ def _script(stranger: Path, folder: Path, key: str) -> subprocess.CompletedProce
 def test_strangers_script_agrees_with_openssl_alone(rig: Path, stranger: Path) -> None:
     done = _script(stranger, rig / "dossier", ledger_of(rig).public.fingerprint)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "Copying shown at error rate 1e-6, by canaries."
+    said = "1 of 1 hypotheses are rejected at error rate 1e-06; kinds of evidence: canary"
+    assert done.stdout.splitlines()[-1] == said
     assert done.stdout.count("timestamp ledger/notes") == 2
     assert _script(stranger, rig / "dossier", "0" * 64).returncode == 1
 
@@ -72,6 +73,7 @@ def test_strangers_script_rejects_what_a_maker_with_the_key_changed(rig: Path, s
         "denominator": {OPENINGS: canonical(tuple(one for one in openings if "items" not in one.payload))},
         "verdict": {"facts.json": facts.replace(b'"rejected":true', b'"rejected":false')},
         "attempts": {"acquisition.json": canonical(())},
+        "name": {"x -out y": b""},
         "protocol": {"protocol.json": (rig / "dossier/protocol.json").read_bytes().replace(b"1e-6", b"1e-2")},
     }
     for name, change in changes.items():

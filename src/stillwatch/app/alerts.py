@@ -76,6 +76,8 @@ class Alerts:
                     commit_trail(self._s.people, self._s.state)
             except StillwatchError as problem:
                 self._notices.say("alerts or trail cannot be kept", problem=str(problem).partition("\n")[0])
+            except Exception as problem:  # a thread that ended here would be silence, which is what nobody notices
+                self._notices.say("alerts or trail failed; trying again", problem=type(problem).__name__)
 
     def look(self, now: float) -> int:
         """Look for what is new, and send what waits; return how many alerts were sent."""

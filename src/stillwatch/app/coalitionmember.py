@@ -8,6 +8,7 @@ import os
 import ssl
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from stillwatch.app.coalitionconfig import CoalitionConfig
 from stillwatch.app.state import master_key
@@ -59,8 +60,11 @@ def reach_of(config: CoalitionConfig) -> Reach:
 
 
 def _here(url: str) -> bool:
-    host = url.removeprefix("http://").partition("/")[0]
-    return host.rpartition(":")[0] in ("127.0.0.1", "localhost", "[::1]") or host in ("127.0.0.1", "localhost", "[::1]")
+    """Return whether an address is of this machine; `http://127.0.0.1:80@elsewhere/` is not."""
+    try:
+        return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    except ValueError:
+        return False
 
 
 def _key(config: CoalitionConfig) -> str:

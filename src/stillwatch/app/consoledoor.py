@@ -52,18 +52,17 @@ class ConsoleDoor:
             TooSoon: after too many failures; the seconds to wait.
         """
         now = self._clock()
-        wait = self._throttle.wait(name, address, now)
+        wait, count = self._throttle.begin(name, address, now)
         if wait > 0.0:
             raise TooSoon(wait)
         people = self._s.people
         kept = people.password(name)
         if not passwords.fits(password, kept):
-            count = self._throttle.failed(name, address, now)
             if count in (5, 20, 100):
                 shown = name if people.find(name) else "unknown name"
                 self._note("sign-in failed", shown, {"times": count}, now)
             return ""
-        self._throttle.succeeded(name)
+        self._throttle.succeeded(name, address)
         if passwords.outdated(kept):
             people.change(name, at=now, password=passwords.hashed(password))
         return name

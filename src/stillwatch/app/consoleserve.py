@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +25,12 @@ from stillwatch.app.alerts import Alerts
 from stillwatch.app.consolechanges import ConsoleChanges
 from stillwatch.app.consoleconfig import ConsoleConfig
 from stillwatch.app.consoledoor import ConsoleDoor
-from stillwatch.app.consolekeys import scorecard_bytes
 from stillwatch.app.consolestate import ConsoleState, index_report
 from stillwatch.app.consoleviews import ConsoleViews
 from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import ProcessPlan, stop_on_signal
 from stillwatch.app.settings import Settings
+from stillwatch.app.shelldesk import keep_rule
 from stillwatch.console.office import Views
 from stillwatch.console.oidc import Provider
 from stillwatch.console.web import Console, console_app
@@ -50,7 +49,6 @@ def open_console(open_state: ConsoleState) -> Console:
     return Console(
         views=ConsoleViews(open_state), changes=ConsoleChanges(open_state), door=ConsoleDoor(open_state),
         secure=config.secure, hours=config.session_hours, provider=_provider(config),
-        scorecard=partial(scorecard_bytes, open_state),
     )  # fmt: skip
 
 
@@ -143,6 +141,7 @@ def serve_console(settings: Settings, state: Path, *, as_json: bool = False) -> 
     with contextlib.closing(ConsoleState(state, settings)) as open_state:
         index_report(open_state)
         config = settings.console
+        keep_rule(open_state.book, config, time.time())
         try:
             listener = console_listener(config)
         except OSError as problem:

@@ -1,7 +1,8 @@
 """What the console shows, gathered: the page index, the control file, the settings, and what processes say.
 
 In: names and numbers from a request. Out: records of `console.records`. No page reads an event, or every account.
-Left to `consolepolicy` and `consolekeys`: their pages. Left to `consolechanges`: changing anything.
+Left to `consolepolicy`, `consolekeys`, `consoledossiers`, `consolescorecards`: their pages.
+Left to `consolechanges`: changing anything.
 """
 
 import time
@@ -10,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from stillwatch.app import consolekeys, consolepolicy
+from stillwatch.app import consoledossiers, consolekeys, consolepolicy, consolescorecards
+from stillwatch.app.compliancereport import compliance_page
 from stillwatch.app.consolelines import (
     action_line,
-    confirmers,
     line_of,
     proposal_line,
     record_line,
@@ -22,6 +23,7 @@ from stillwatch.app.consolelines import (
     unjudged,
 )
 from stillwatch.app.consolestate import ConsoleState, Facts
+from stillwatch.app.proposals import confirmers
 from stillwatch.app.subjects import Claim
 from stillwatch.app.watchstatus import STATUS_NAME, WatchStatus
 from stillwatch.console import cards, standing
@@ -161,7 +163,7 @@ class ConsoleViews:
     def accounts(self, starts: str, after: str, limit: int) -> r.AccountList:
         """Return a part of the accounts: judged ones by rank, or those whose name starts so, judged or only known."""
         if not starts:
-            rank = int(after) if after.isdigit() else 0
+            rank = int(after) if after.isdecimal() and len(after) <= 12 else 0
             lines = self._s.index.account_lines(start=rank, limit=limit + 1)
             items = [msgspec.json.decode(line, type=r.AccountLine) for line in lines[:limit]]
             following = str(rank + limit) if len(lines) > limit else None
@@ -294,13 +296,37 @@ class ConsoleViews:
         """Return epochs, doses and canaries."""
         return consolekeys.keys_page(self._s)
 
-    def dossiers(self) -> r.FileList:
-        """Return the dossiers."""
-        return consolekeys.dossiers(self._s)
+    # ---- exhibits ----
 
-    def scorecards(self) -> r.FileList:
+    def dossiers(self) -> r.DossierList:
+        """Return the dossiers."""
+        return consoledossiers.dossiers(self._s)
+
+    def dossier(self, name: str) -> r.DossierPage | None:
+        """Return one dossier."""
+        return consoledossiers.dossier(self._s, name)
+
+    def dossier_file(self, name: str, file: str) -> tuple[bytes, str] | None:
+        """Return content and name of a file of a dossier that may be handed out."""
+        return consoledossiers.dossier_file(self._s, name, file)
+
+    def scorecards(self) -> r.ScorecardList:
         """Return the lab's scorecards."""
-        return consolekeys.scorecards(self._s)
+        return consolescorecards.scorecards(self._s)
+
+    def scorecard(self, name: str) -> r.ScorecardPage | None:
+        """Return one scorecard."""
+        return consolescorecards.scorecard(self._s, name)
+
+    def scorecard_file(self, name: str, file: str) -> tuple[bytes, str] | None:
+        """Return content and name of a file of a scorecard."""
+        return consolescorecards.scorecard_file(self._s, name, file)
+
+    def compliance(self) -> r.CompliancePage:
+        """Return this installation held against controls."""
+        return compliance_page(self._s, time.time())
+
+    # ---- the trail, and people ----
 
     def trail(self, before: int | None, limit: int) -> r.TrailList:
         """Return changes, newest first."""

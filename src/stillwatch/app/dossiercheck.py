@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Final
 
 from stillwatch import __version__
-from stillwatch.app.dossierfiles import COMMANDS, INDEX, PUBLIC, Files, commands, read_folder, seal_problems
+from stillwatch.app.dossierfiles import (
+    COMMANDS,
+    INDEX,
+    PUBLIC,
+    Files,
+    commands,
+    openssl_commands,
+    read_folder,
+    seal_problems,
+)
 from stillwatch.app.dossierledger import Examined, ledger_said, stamps_of
 from stillwatch.app.dossierpages import FACTS, HTML, PDF, pages
 from stillwatch.app.examination import ACQUISITION, ENVELOPE, FINDINGS, MATERIALS, PROTOCOL, STATEMENT, check_material
@@ -76,10 +85,11 @@ def check_dossier(
     Raises:
         StillwatchError: the folder cannot be read.
     """
-    found = check_files(read_folder(folder), fingerprint, exams, compare=compare)
+    files = read_folder(folder)
+    found = check_files(files, fingerprint, exams, compare=compare)
     if found.problems:
         return found
-    return _second_route(folder, found)
+    return _second_route(folder, files, found)
 
 
 def check_files(
@@ -104,7 +114,7 @@ def check_files(
             checked.append(said)
     except StillwatchError as problem:
         return _wrong(key, (str(problem).splitlines()[0],), checked)
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as problem:
+    except Exception as problem:
         # Whoever sealed it may have put in anything; what cannot be read is rejected and not explained.
         return _wrong(key, (f"dossier: holds what cannot be read ({type(problem).__name__})",), checked)
     if not fingerprint:
@@ -275,14 +285,16 @@ def _other_printer(name: str, read: Parts) -> bool:
     return name.endswith(".pdf") and read.facts.environment.get("reportlab") != PRINTER
 
 
-def _second_route(folder: Path, found: DossierCheck) -> DossierCheck:
-    """Run the dossier's own commands with the `openssl` program, where there is one."""
+def _second_route(folder: Path, files: Files, found: DossierCheck) -> DossierCheck:
+    """Check signatures and timestamps with the `openssl` program, where there is one.
+
+    The commands are made here: a line that a stranger wrote into the dossier is never run.
+    """
     if not openssl.present():
         note = "openssl: is not installed here, so signatures and timestamps were checked once"
         return DossierCheck(fingerprint=found.fingerprint, checked=found.checked, problems=(),
                             notes=(*found.notes, note), conclusion=found.conclusion)  # fmt: skip
-    lines = (folder / COMMANDS).read_text("utf-8").splitlines()
-    asked = [tuple(line.split(" ")) for line in lines if line.startswith("openssl ") and "|" not in line]
+    asked = openssl_commands(files)
     wrong = tuple(f"the openssl program does not agree: {' '.join(c)}" for c in asked if not openssl.holds(c, folder))
     if wrong:
         return DossierCheck(fingerprint=found.fingerprint, checked=found.checked, problems=wrong, notes=found.notes,

@@ -8,11 +8,13 @@ Cost: one pass of hashing over the dossier. Left to `dossiercheck`: what the con
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stillwatch.app.examination import is_plain
 from stillwatch.ledger.envelope import opened, parts, pre_authentication, sealed, statement
 from stillwatch.ledger.openssl import signature_command, spelt, stamp_command
 from stillwatch.ledger.signing import PublicKey, SigningKey
@@ -24,6 +26,8 @@ SEAL, SEAL_SIGNATURE, SUMS, COMMANDS = "seal.json", "seal.sig", "SHA256SUMS", "V
 PUBLIC: Final = "ledger/public.pem"
 STATEMENT: Final = "dossier/v1"
 MOST_FILES: Final = 20_000
+MOST_BYTES: Final = 2 << 30
+"""Of all files: a dossier comes from a stranger and is read into memory whole."""
 _OUTER: Final = frozenset([INDEX, ENVELOPE, PAE, SIGNATURE, SEAL, SEAL_SIGNATURE, SUMS])
 Files = Mapping[str, bytes]
 """Content by path below the dossier, forward slashes."""
@@ -73,6 +77,8 @@ def sealed_again(files: Files, key: SigningKey) -> dict[str, bytes]:
 
 def seal_problems(files: Files, key: PublicKey) -> tuple[str, ...]:
     """Return where the files are not those that were sealed; nothing else is worth a look while there is something."""
+    if odd := [name for name in files if not is_plain(name)]:
+        return (f"{ascii(odd[0][:60])}: is no name that a file of a dossier has",)
     for name in (SEAL, SEAL_SIGNATURE, INDEX, SUMS, ENVELOPE, SIGNATURE, PAE, PUBLIC):
         if name not in files:
             return (f"{name}: is not there",)
@@ -118,32 +124,46 @@ def sums_of(content: Files) -> bytes:
     return "".join(f"{sha256(content[name])}  {name}\n" for name in sorted(content)).encode()
 
 
-def commands(files: Files) -> bytes:
-    """Return the commands by which everything signed and stamped is checked without Stillwatch.
+def openssl_commands(files: Files) -> list[tuple[str, ...]]:
+    """Return the commands that check every signature and timestamp with OpenSSL, in order.
 
     Args:
-        files: Content of the dossier, checkpoints and timestamps included.
+        files: Content of the dossier, checkpoints and timestamps included; only names are looked at.
     """
     notes = sorted(name.removesuffix(".note") for name in files if name.endswith(".note"))
-    stamps = sorted(name for name in files if name.endswith(".tsr"))
+    stamps = sorted(name.removesuffix(".tsr") for name in files if name.endswith(".tsr"))
+    return [
+        signature_command(PUBLIC, SEAL, SEAL_SIGNATURE),
+        signature_command(PUBLIC, PAE, SIGNATURE),
+        signature_command(PUBLIC, "protocol.pae", "protocol.sig"),
+        *(signature_command(PUBLIC, f"{note}.txt", f"{note}.sig") for note in notes),
+        *(stamp_command(stamp.rpartition(".")[0], f"{stamp}.tsr", f"{stamp}.pem") for stamp in stamps),
+    ]
+
+
+def commands(files: Files) -> bytes:
+    """Return the commands by which everything signed and stamped is checked without Stillwatch, with what each is for.
+
+    Args:
+        files: Content of the dossier, checkpoints and timestamps included; only names are looked at.
+    """
+    seal, index, *signed = [command for command in openssl_commands(files) if command[1] == "pkeyutl"]
+    stamps = [command for command in openssl_commands(files) if command[1] == "ts"]
     lines = [
         "# Run these in the folder of the dossier. Each must end without an error; OpenSSL 3 is enough.",
         "# The key: compare this with the fingerprint that the provider gave over another channel.",
         f"openssl pkey -pubin -in {PUBLIC} -outform DER | tail -c 32 | sha256sum",
         "# The seal over every file, and the statement about the index.",
-        spelt(signature_command(PUBLIC, SEAL, SEAL_SIGNATURE)),
-        spelt(signature_command(PUBLIC, PAE, SIGNATURE)),
+        spelt(seal),
+        spelt(index),
         f"sha256sum --check --quiet {SUMS}",
         "# The protocol, and the ledger's checkpoints.",
-        spelt(signature_command(PUBLIC, "protocol.pae", "protocol.sig")),
-        *(spelt(signature_command(PUBLIC, f"{note}.txt", f"{note}.sig")) for note in notes),
+        *map(spelt, signed),
         "# Timestamps by third parties; the roots beside them must be those that the authority publishes."
         if stamps
         else "# No third-party timestamp.",
+        *map(spelt, stamps),
     ]
-    for name in stamps:
-        of = name.removesuffix(".tsr").rpartition(".")[0]
-        lines.append(spelt(stamp_command(of, name, name.removesuffix(".tsr") + ".pem")))
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -151,21 +171,46 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     """Return every file of a dossier.
 
     Raises:
-        StillwatchError: it cannot be read, or holds something that is no file.
+        StillwatchError: it cannot be read, holds something that is no file, or is larger than any dossier.
     """
-    found: dict[str, bytes] = {}
     try:
-        for path in sorted(folder.rglob("*")):
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise StillwatchError(f"dossier {folder}: {path.name} is no plain file; a dossier has only those.")
-            if path.is_file():
-                found[path.relative_to(folder).as_posix()] = path.read_bytes()
-            if len(found) > MOST_FILES:
-                raise StillwatchError(f"dossier {folder}: has more than {MOST_FILES:,} files; it is no dossier.")
+        found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(_plain_files(folder))}
     except OSError as problem:
         raise StillwatchError(f"dossier {folder}: {problem.strerror}; make it readable.") from None
+    except RecursionError:
+        raise StillwatchError(f"dossier {folder}: has folders within folders without end; it is no dossier.") from None
     if not found:
         raise StillwatchError(f"dossier {folder}: is not there or empty; name the folder of a dossier.")
+    return found
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of a dossier's files, before one of them is read.
+
+    Raises:
+        StillwatchError: it cannot be read, or is none.
+    """
+    try:
+        return sum(path.lstat().st_size for path in _plain_files(folder))
+    except OSError as problem:
+        raise StillwatchError(f"dossier {folder}: {problem.strerror}; make it readable.") from None
+
+
+def _plain_files(folder: Path) -> list[Path]:
+    """Return the files below a folder, before one of them is read; what lies there may be anything."""
+    found: list[Path] = []
+    size = 0
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise StillwatchError(f"dossier {folder}: {path.name} is no plain file; a dossier has only those.")
+        if stat.S_ISREG(status.st_mode):
+            found.append(path)
+            size += status.st_size
+        if len(found) > MOST_FILES:
+            raise StillwatchError(f"dossier {folder}: has more than {MOST_FILES:,} files; it is no dossier.")
+        if size > MOST_BYTES:
+            raise StillwatchError(f"dossier {folder}: has more than {MOST_BYTES >> 30} GiB; it is no dossier.")
     return found
 
 

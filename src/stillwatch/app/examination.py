@@ -7,6 +7,7 @@ Left to `app.dossier`: what is given away of it.
 """
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ SEED: Final = "seed/seed.json"
 STATEMENT: Final = "protocol/v1"
 ROLES: Final = ("texts", "transcript", "controls", "reference", "served", "reveal", "seed", "tokeniser")
 """What a material's name begins with."""
+MOST_NAME: Final = 200
+_PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +179,24 @@ def check_material(name: str) -> None:
     Raises:
         StillwatchError: it begins with no role, or leads out of the folder.
     """
-    parts = name.split("/")
-    if parts[0] not in ROLES or len(parts) < 2 or any(part in ("", ".", "..") or "\\" in part for part in parts):
-        raise StillwatchError(f"material {name[:80]!r}: must be ROLE/NAME, the role one of {', '.join(ROLES)}.")
+    role, slash, _ = name.partition("/")
+    if role not in ROLES or not slash or not is_plain(name):
+        raise StillwatchError(
+            f"material {name[:80]!r}: must be ROLE/NAME, the role one of {', '.join(ROLES)}, the name of letters, "
+            "digits, dots, dashes and underscores."
+        )
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a path below an examination or a dossier is spelt plainly.
+
+    Every part is letters, digits, `_`, `.` and `-`, and begins with no dot or dash, so that no shell, program or
+    terminal can take it for anything but a name.
+
+    >>> is_plain("ledger/notes/000000000012.note.1.tsr"), is_plain("../x"), is_plain("a b"), is_plain("-x")
+    (True, False, False, False)
+    """
+    return len(name) <= MOST_NAME and all(_PART.fullmatch(part) for part in name.split("/"))
 
 
 def read(folder: Path, name: str) -> bytes:

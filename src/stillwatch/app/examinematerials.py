@@ -82,7 +82,12 @@ def logprobs_of(rows: Rows, reference: TokenModel, *, width: int) -> bytes:
         raise StillwatchError("probes: none has token ids and was told probabilities; ask with `tokens` and `top`.")
     told = min(len(row.reply.told[0]) for row in held)
     contexts = np.array([row.prompt_tokens[: -width - 1 : -1] for row in held], np.int64)
-    tokens = np.array([[int(word) for word, _ in row.reply.told[0][:told]] for row in held], np.int64)
+    try:
+        tokens = np.array([[int(word) for word, _ in row.reply.told[0][:told]] for row in held], np.int64)
+    except (ValueError, OverflowError):
+        raise StillwatchError(
+            "probabilities: the suspect names tokens by their text, not by their ids; only a model at hand tells ids."
+        ) from None
     suspect = np.array([[value for _, value in row.reply.told[0][:told]] for row in held])
     logits = np.asarray(reference.logits(_padded([list(row.prompt_tokens)[-WINDOW:] for row in held])), np.float64)
     log_r = np.take_along_axis(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True), tokens, axis=1)
@@ -116,4 +121,5 @@ def _ids(text: str, tokenise: Tokenise | None) -> list[int]:
         raise StillwatchError(
             "tokeniser: the suspect gives no token ids; name the marked model's `tokenizer` in the plan."
         )
-    return [int(one) for one in tokenise(text)]
+    # A suspect may answer with half a character, which no tokeniser takes.
+    return [int(one) for one in tokenise(text.encode("utf-8", "replace").decode("utf-8"))]

@@ -17,7 +17,7 @@ import msgspec
 
 from stillwatch import __version__
 from stillwatch.app.canaries import probes as canary_probes
-from stillwatch.app.examination import SEED, Examination, begin, write
+from stillwatch.app.examination import SEED, Examination, begin, is_plain, write
 from stillwatch.forensics.exams import EXAMS
 from stillwatch.forensics.exams.examination import Examination as Exam
 from stillwatch.forensics.exams.identity import PROBES
@@ -144,6 +144,12 @@ def read_plan(raw: bytes, name: str) -> Plan:
     for one in (found.suspect, *([found.reference] if found.reference else [])):
         if one.kind not in SUSPECTS:
             raise StillwatchError(f"plan {name}, kind = {one.kind!r}: must be one of {', '.join(SUSPECTS)}.")
+    for test in found.tests:
+        if not is_plain(test.id) or "/" in test.id:
+            raise StillwatchError(
+                f"plan {name}, tests.id = {test.id[:40]!r}: must be letters, digits, dots, dashes and underscores; "
+                "files are named after it."
+            )
     if found.reference is not None and found.reference.kind != "model":
         raise StillwatchError(f"plan {name}, reference.kind = {found.reference.kind!r}: must be `model`.")
     return found

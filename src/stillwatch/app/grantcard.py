@@ -7,6 +7,7 @@ the grant for what was made from its answers.
 Left to `ledger.envelope`: the form. Left to `grants`: the grant.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,6 @@ from stillwatch.app.grantkeys import issuer_key
 from stillwatch.app.grants import find_grant
 from stillwatch.ledger.envelope import opened, sealed, statement
 from stillwatch.ledger.signing import PublicKey, SigningKey
-from stillwatch.terms.canon import sha256
 from stillwatch.terms.errors import StillwatchError
 
 KIND: Final = "model-card/v1"
@@ -69,6 +69,7 @@ def provider_key(state: Path) -> PublicKey:
 
 def _digest(path: Path) -> str:
     try:
-        return sha256(path.read_bytes())
+        with path.open("rb") as file:  # a student may be larger than memory
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as problem:
         raise StillwatchError(f"file {path}: cannot be read ({problem.strerror}).") from None

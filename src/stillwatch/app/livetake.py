@@ -112,6 +112,7 @@ class LiveIntake:
         served = [one for segment in group for one in segment.exchanges]
         if self.keep is not None:
             self.keep(served)  # before the events: a group whose events are kept is not read again
+        served = [one for one in served if one.kind != "twin"]  # what nobody got is no event
         exchanges, reasons = read_all_served(served)
         events, kept, failed = reduced(self.reducer, exchanges)
         took = Took(

@@ -19,6 +19,7 @@ from stillwatch.terms.errors import StillwatchError
 
 JSON_ENDINGS: Final = (".json", ".jsonl", ".ndjson")
 SHAPES: Final = "`text`, `tokens`, or an answer of OpenAI's or Anthropic's wire"
+_MOST_TOKEN: Final = 2**63 - 1
 Ids = NDArray[np.int64]
 
 
@@ -55,11 +56,13 @@ def read_given(files: tuple[Path, ...]) -> Given:
 
 def _rows(path: Path) -> Iterator[Ids]:
     try:
-        found = np.load(path, allow_pickle=False)
-    except ValueError:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: a header may claim any size
+    except (ValueError, EOFError):
         raise StillwatchError(f"{path}: is no .npy file of whole numbers.") from None
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "iu" or found.ndim not in (1, 2):
         raise StillwatchError(f"{path}: must be whole numbers in one or two dimensions, a text a row.")
+    if found.dtype.kind == "u" and found.size and int(found.max()) > _MOST_TOKEN:
+        raise StillwatchError(f"{path}: holds {int(found.max())}, which is no token id.")
     for row in np.atleast_2d(found):
         ids = row.astype(np.int64)
         yield ids[ids >= 0]  # rows of unequal length are filled up with -1
@@ -93,8 +96,8 @@ def _take(found: dict[str, Any], given: Given) -> None:
     if tokens is None:
         given.texts.extend(_texts(found))
         return
-    if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
-        raise StillwatchError("`tokens`: must be a list of whole numbers.")
+    if not isinstance(tokens, list) or not all(type(token) is int and abs(token) <= _MOST_TOKEN for token in tokens):
+        raise StillwatchError(f"`tokens`: must be a list of whole numbers, up to {_MOST_TOKEN}.")
     given.tokens.append(np.array(tokens, dtype=np.int64))
 
 
@@ -108,7 +111,8 @@ def _texts(found: dict[str, Any]) -> list[str]:
         return _texts(body if isinstance(body, dict) else inner)
     choices = [choice for choice in _list(found.get("choices")) if isinstance(choice, dict)]
     if choices:
-        said = [(choice.get("message") or {}).get("content", choice.get("text")) for choice in choices]
+        messages = [choice["message"] if isinstance(choice.get("message"), dict) else {} for choice in choices]
+        said = [one.get("content", choice.get("text")) for one, choice in zip(messages, choices, strict=True)]
         return [text for text in said if isinstance(text, str)]
     blocks = found.get("content") if "content" in found else found.get("output")
     if isinstance(blocks, str):

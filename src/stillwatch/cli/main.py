@@ -1,12 +1,12 @@
 """The `stillwatch` command: its groups, and one place where errors become messages and exit codes."""
 
-import getpass
+import errno
 import sys
-from contextlib import suppress
 
 import click
 
 from stillwatch import __version__
+from stillwatch.app.systemuser import system_user
 from stillwatch.cli.accounts import accounts
 from stillwatch.cli.appeal import appeal
 from stillwatch.cli.attribute import attribute
@@ -37,28 +37,30 @@ from stillwatch.cli.status import status
 from stillwatch.cli.vault import vault
 from stillwatch.cli.watch import watch
 from stillwatch.cli.watermark import watermark
+from stillwatch.console.wording import safe
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.person import Actor, acting_as
 
 
 class Doors(click.Group):
-    """A group that prints what users can put right as a message, not as a trace."""
+    """A group that prints what people can put right as a message, not as a trace."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a `StillwatchError` is printed and becomes its exit code."""
         try:
-            with acting_as(Actor(f"system user {_user()}")):
+            with acting_as(Actor(f"system user {system_user()}")):
                 return super().invoke(ctx)
         except StillwatchError as problem:
-            click.echo(f"stillwatch: {problem}", err=True)
+            # A message may name a file or an account that somebody else named.
+            click.echo("\n".join(map(safe, f"stillwatch: {problem}".split("\n"))), err=True)
             sys.exit(problem.exit_code)
-
-
-def _user() -> str:
-    """Return who runs the command, as the system names them; the audit trail tells it."""
-    with suppress(OSError, KeyError, ImportError):
-        return getpass.getuser()
-    return "unknown"
+        except OSError as problem:
+            if problem.errno in (None, errno.EPIPE):
+                raise  # not of a file; or whoever read our output is gone, which click knows
+            where = f"{problem.filename}: " if problem.filename else ""
+            told = f"stillwatch: {where}{problem.strerror}; look at its path, its owner and the room on the disk."
+            click.echo(safe(told), err=True)
+            sys.exit(2)
 
 
 @click.group(cls=Doors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -4,6 +4,7 @@ In: an alert. Out: nothing; `OSError` where it did not arrive. Left to `app`: wh
 """
 
 import contextlib
+import http.client
 import smtplib
 import socket
 import ssl
@@ -58,6 +59,8 @@ class Webhook:
                 answer.read(1_000)
         except urllib.error.HTTPError as problem:
             raise OSError(f"status {problem.code}") from None
+        except http.client.HTTPException as problem:  # a receiver that speaks no HTTP
+            raise OSError(type(problem).__name__) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,7 +138,7 @@ def own_form(asker: Asker, form: FormData, request: Request) -> bool:
 def too_large(request: Request) -> bool:
     """Return whether a form is larger than any of ours, or does not say how large it is."""
     length = request.headers.get("content-length", "")
-    return not length.isdigit() or int(length) > LARGEST_FORM
+    return not (length.isascii() and length.isdigit() and len(length) < 16) or int(length) > LARGEST_FORM
 
 
 def safe_next(path: str) -> str:

@@ -109,12 +109,32 @@ class Views(Protocol):
         """Return epochs, doses and canaries."""
         ...
 
-    def dossiers(self) -> r.FileList:
+    def dossiers(self) -> r.DossierList:
         """Return the dossiers."""
         ...
 
-    def scorecards(self) -> r.FileList:
+    def dossier(self, name: str) -> r.DossierPage | None:
+        """Return one dossier."""
+        ...
+
+    def dossier_file(self, name: str, file: str) -> tuple[bytes, str] | None:
+        """Return content and name of a file of a dossier; None for what is handed out to nobody."""
+        ...
+
+    def scorecards(self) -> r.ScorecardList:
         """Return the lab's scorecards."""
+        ...
+
+    def scorecard(self, name: str) -> r.ScorecardPage | None:
+        """Return one scorecard by its id."""
+        ...
+
+    def scorecard_file(self, name: str, file: str) -> tuple[bytes, str] | None:
+        """Return content and name of a file of a scorecard; None for any other file."""
+        ...
+
+    def compliance(self) -> r.CompliancePage:
+        """Return this installation held against the controls that auditors cite."""
         ...
 
     def trail(self, before: int | None, limit: int) -> r.TrailList:

@@ -9,11 +9,11 @@ Source: OpenID Connect Core 1.0, sections 3.1.2 and 3.1.3; RFC 7636 (PKCE); RFC 
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import secrets
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -182,7 +182,7 @@ class Provider:
         try:
             with _OPENER.open(request, timeout=SECONDS) as answer:
                 found = json.loads(answer.read(LARGEST))
-        except (urllib.error.URLError, OSError, ValueError) as problem:
+        except (http.client.HTTPException, OSError, ValueError, RecursionError) as problem:
             raise StillwatchError(f"single sign-on: the provider cannot be asked ({type(problem).__name__}).") from None
         if not isinstance(found, dict):
             raise StillwatchError("single sign-on: the provider's answer makes no sense.")

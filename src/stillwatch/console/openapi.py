@@ -31,6 +31,7 @@ def document() -> bytes:
     types = [*dict.fromkeys(t for o in OPERATIONS for t in (o.gives, o.body) if t is not None), Problem]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     refs = dict(zip(types, schemas, strict=True))
+    asked = {o.body.__name__ for o in OPERATIONS if o.body is not None}
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs)
@@ -42,7 +43,8 @@ def document() -> bytes:
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "schemas": _finite_or_null(components),
+            "schemas": {name: schema if name in asked else _finite_or_null(schema)
+                        for name, schema in components.items()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }  # fmt: skip
@@ -84,7 +86,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
 
 
 def _finite_or_null(value: Any) -> Any:
-    """Return schemas in which every plain number may be null: an infinite figure is told as null."""
+    """Return schemas of answers in which every plain number may be null: an infinite figure is told as null."""
     if isinstance(value, dict):
         if value.get("type") == "number" and "exclusiveMinimum" not in value:
             return {**value, "type": ["number", "null"]}

@@ -29,8 +29,8 @@ BEAT_SECONDS: Final = 20.0
 class Pages:
     """Every page."""
 
-    def __init__(self, views: Views, paper: Paper, scorecard: Callable[[str], tuple[bytes, str] | None]) -> None:
-        self._views, self._paper, self._scorecard = views, paper, scorecard
+    def __init__(self, views: Views, paper: Paper) -> None:
+        self._views, self._paper = views, paper
 
     async def overview(self, request: Request, asker: Asker) -> Response:
         """Show traffic, verdicts, and promised against realised errors."""
@@ -132,23 +132,39 @@ class Pages:
     async def dossiers(self, request: Request, asker: Asker) -> Response:
         """List dossiers."""
         shown = await run_in_threadpool(self._views.dossiers)
-        return await self._paper.page(request, asker, "folder.html", list=shown, what="dossiers")
+        return await self._paper.page(request, asker, "dossiers.html", list=shown)
+
+    async def dossier(self, request: Request, asker: Asker) -> Response:
+        """Show one dossier: conclusion, findings, seal; or hand out one of its files."""
+        return await self._exhibit(request, asker, "dossier", self._views.dossier, self._views.dossier_file)
 
     async def scorecards(self, request: Request, asker: Asker) -> Response:
         """List the lab's scorecards."""
         shown = await run_in_threadpool(self._views.scorecards)
-        return await self._paper.page(request, asker, "folder.html", list=shown, what="scorecards")
+        return await self._paper.page(request, asker, "scorecards.html", list=shown)
 
     async def scorecard(self, request: Request, asker: Asker) -> Response:
-        """Hand out one scorecard as a file: what stands in it never runs at this address."""
-        name = request.query_params.get("name", "")
-        found = await run_in_threadpool(self._scorecard, name)
-        if found is None:
-            return await self._missing(request, asker, "scorecard", name)
-        content, kind = found
-        return Response(content, media_type="application/octet-stream", headers={
-            "content-disposition": f'attachment; filename="scorecard.{kind}"', "content-security-policy": "sandbox",
-        })  # fmt: skip
+        """Show one scorecard: what was kept, what it cost whom; or hand out one of its files."""
+        return await self._exhibit(request, asker, "scorecard", self._views.scorecard, self._views.scorecard_file)
+
+    async def _exhibit(
+        self, request: Request, asker: Asker, kind: str, look: Callable[[str], Any],
+        fetch: Callable[[str, str], tuple[bytes, str] | None],
+    ) -> Response:  # fmt: skip
+        name, file = request.query_params.get("name", ""), request.query_params.get("file", "")
+        if file:
+            found = await run_in_threadpool(fetch, name, file)
+            # As a file, never as a page: what stands in it is not to run at this address.
+            return await self._missing(request, asker, kind, name) if found is None else _attached(*found)
+        shown = await run_in_threadpool(look, name)
+        if shown is None:
+            return await self._missing(request, asker, kind, name)
+        return await self._paper.page(request, asker, f"{kind}.html", p=shown, name=name)
+
+    async def compliance(self, request: Request, asker: Asker) -> Response:
+        """Show this installation held against controls."""
+        return await self._paper.page(request, asker, "compliance.html",
+                                      p=await run_in_threadpool(self._views.compliance))  # fmt: skip
 
     async def trail(self, request: Request, asker: Asker) -> Response:
         """Show the audit trail, newest first."""
@@ -195,10 +211,16 @@ def routes(pages: Pages) -> list[Route]:
         "/find": pages.find, "/members": pages.members,
         "/accounts": pages.accounts, "/account": pages.account, "/queue": pages.queue, "/decisions": pages.decisions,
         "/appeals": pages.appeals, "/policy": pages.policy, "/keys": pages.keys, "/dossiers": pages.dossiers,
-        "/scorecards": pages.scorecards, "/scorecard": pages.scorecard, "/trail": pages.trail, "/people": pages.people,
-        "/live": pages.live,
+        "/dossier": pages.dossier, "/scorecards": pages.scorecards, "/scorecard": pages.scorecard,
+        "/compliance": pages.compliance, "/trail": pages.trail, "/people": pages.people, "/live": pages.live,
     }  # fmt: skip
     return [Route(path, pages._paper.guarded(handler), methods=["GET"]) for path, handler in found.items()]
+
+
+def _attached(content: bytes, name: str) -> Response:
+    return Response(content, media_type="application/octet-stream", headers={
+        "content-disposition": f'attachment; filename="{name}"', "content-security-policy": "sandbox",
+    })  # fmt: skip
 
 
 def _is_part(request: Request) -> bool:

@@ -16,13 +16,15 @@ from stillwatch.console import files, wording
 from stillwatch.console.gate import SAID, Asker, Gate
 from stillwatch.console.office import Forbidden, Views
 from stillwatch.console.page import environment
+from stillwatch.console.records import Interval
 from stillwatch.console.rights import may
 from stillwatch.terms.errors import StillwatchError
 
 NAVIGATION: Final = (
     ("/", "Overview", "o"), ("/campaigns", "Campaigns", "c"), ("/accounts", "Accounts", "a"), ("/queue", "Queue", "q"),
     ("/appeals", "Appeals", "e"), ("/policy", "Policy", "p"), ("/keys", "Keys and canaries", "k"),
-    ("/dossiers", "Dossiers", "d"), ("/scorecards", "Lab scorecards", "l"), ("/trail", "Audit trail", "t"),
+    ("/dossiers", "Dossiers", "d"), ("/scorecards", "Lab scorecards", "l"), ("/compliance", "Compliance", "m"),
+    ("/trail", "Audit trail", "t"),
     ("/people", "People", "u"),
 )  # fmt: skip
 """Address, name, access key."""
@@ -36,7 +38,8 @@ class Paper:
         self._views, self.gate = views, gate
         self._env = environment()
         self._env.filters.update(
-            query=lambda text: quote(str(text), safe=""), ago=ago, until=until, short=short, size=size,
+            query=lambda text: quote(str(text), safe=""), ago=ago, until=until, short=short, interval=interval,
+            points=points,
             titled=lambda text: text.replace("_", " "),
         )  # fmt: skip
         self._env.globals.update(
@@ -119,13 +122,28 @@ def short(text: str, length: int = 12) -> str:
     return text[:length]
 
 
-def size(n: float) -> str:
-    """Return bytes as people read them.
+def interval(found: Interval | None) -> str:
+    """Return a share with its interval.
 
-    >>> size(512), size(20_480), size(3_500_000)
-    ('512 bytes', '20 KB', '3.3 MB')
+    >>> interval(Interval(value=0.853, low=0.8, high=0.9)), interval(None)
+    ('85 % (80 to 90)', '-')
     """
-    for unit, width in (("GB", 2**30), ("MB", 2**20), ("KB", 2**10)):
-        if n >= width:
-            return f"{n / width:.2g} {unit}" if n < 100 * width else f"{n / width:.0f} {unit}"
-    return f"{n:.0f} bytes"
+    if found is None:
+        return "-"
+    return f"{100 * found.value:.0f} % ({_whole(100 * found.low)} to {_whole(100 * found.high)})"
+
+
+def points(found: Interval | None) -> str:
+    """Return percentage points with their interval.
+
+    >>> points(Interval(value=0.5, low=0.1, high=1.0)), points(None)
+    ('+0.5 (0.1 to 1.0)', '-')
+    """
+    if found is None:
+        return "-"
+    sign = "+" if found.value > 0 else ""
+    return f"{sign}{wording.signed(found.value)} ({wording.signed(found.low)} to {wording.signed(found.high)})"
+
+
+def _whole(value: float) -> str:
+    return wording.signed(value, 0)

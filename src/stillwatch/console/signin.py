@@ -83,7 +83,9 @@ class SignIn:
         if not name:
             return await self._page(request, 403, "You are known to the provider, and not to this console.", "")
         # The browser came from another site, so it would not send a strict cookie along a redirect: the page does.
-        response = await self._begin(name, "single sign-on", self._paper.plain("arrived.html", next=trip.next))
+        response = await self._begin(
+            name, "single sign-on", self._paper.plain("arrived.html", next=safe_next(trip.next))
+        )
         response.delete_cookie(TRIP, path="/login")
         return response
 

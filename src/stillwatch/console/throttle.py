@@ -22,23 +22,29 @@ class Throttle:
         self._lock = threading.Lock()
         self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    def wait(self, name: str, address: str, now: float) -> float:
-        """Return how long the next try has to wait, seconds; 0 where it need not."""
-        with self._lock:
-            return max(self._left(f"n {name}", FREE_BY_NAME, now), self._left(f"a {address}", FREE_BY_ADDRESS, now))
+    def begin(self, name: str, address: str, now: float) -> tuple[float, int]:
+        """Begin a try, which counts as a failure until `succeeded`: tries at the same moment do not pass together.
 
-    def failed(self, name: str, address: str, now: float) -> int:
-        """Count a failure; return how many there were for the name."""
+        Returns:
+            How long it has to wait, seconds, and then it was not counted; 0 where it may go on. And how many tries of
+            the name failed in a row, this one among them.
+        """
         with self._lock:
+            wait = max(self._left(f"n {name}", FREE_BY_NAME, now), self._left(f"a {address}", FREE_BY_ADDRESS, now))
+            if wait > 0.0:
+                return wait, 0
             counts = [self._count(key, now) for key in (f"n {name}", f"a {address}")]
             while len(self._failed) > MOST:
                 self._failed.popitem(last=False)
-            return counts[0]
+            return 0.0, counts[0]
 
-    def succeeded(self, name: str) -> None:
-        """Forget a name's failures."""
+    def succeeded(self, name: str, address: str) -> None:
+        """Forget a name's failures, and take this try off the address's."""
         with self._lock:
             self._failed.pop(f"n {name}", None)
+            count, at = self._failed.get(f"a {address}", (0, 0.0))
+            if count > 0:
+                self._failed[f"a {address}"] = (count - 1, at)
 
     def _count(self, key: str, now: float) -> int:
         count, at = self._failed.pop(key, (0, now))

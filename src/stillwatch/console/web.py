@@ -4,7 +4,6 @@ In: three ports (`office`), filled by `app`, and a few words of settings. Out: a
 Left to `pages`, `forms`, `signin`, `api`: what is at each address. Left to `gate`: who may come in.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,8 +39,6 @@ class Console:
     """How long a session may last."""
     provider: Provider | None = None
     """Identity provider; None without single sign-on."""
-    scorecard: Callable[[str], tuple[bytes, str] | None]
-    """Content and kind of a listed scorecard."""
 
 
 def console_app(console: Console) -> Starlette:
@@ -51,7 +48,7 @@ def console_app(console: Console) -> Starlette:
     routes = [
         *static_routes(),
         *signin.routes(signin.SignIn(gate, paper, console.provider)),
-        *pages.routes(pages.Pages(console.views, paper, console.scorecard)),
+        *pages.routes(pages.Pages(console.views, paper)),
         *forms.routes(forms.Forms(console.changes, console.views, paper)),
         *api.routes(api.Api(console.views, console.changes, gate)),
     ]

@@ -34,7 +34,7 @@ def read_facts(path: Path) -> dict[str, Any]:
             return {_text(file): _value(file, _plain(file, 4)) for _ in range(_size(file))}
     except OSError as problem:
         raise StillwatchError(f"model file {path}: {problem.strerror}; give a file that can be read.") from None
-    except (struct.error, ValueError, KeyError, UnicodeDecodeError):
+    except (struct.error, ValueError, KeyError, RecursionError, OverflowError):
         raise StillwatchError(f"model file {path}: ends too early or is damaged; fetch it again.") from None
 
 

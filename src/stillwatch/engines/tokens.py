@@ -99,15 +99,20 @@ def _from_gguf(library: Any, path: Path) -> Any:
             f"tokeniser of {path}: model {model!r}, pre-tokeniser {cut!r}; known here are byte-level BPE with "
             f"{', '.join(KNOWN)}. Give the model's tokenizer.json instead."
         )
-    words: list[str] = facts["tokenizer.ggml.tokens"]
-    merges = [tuple(line.split(" ", 1)) for line in facts["tokenizer.ggml.merges"]]
-    inner = library.Tokenizer(library.models.BPE({word: i for i, word in enumerate(words)}, merges))
+    try:
+        words: list[str] = facts["tokenizer.ggml.tokens"]
+        merges = [tuple(line.split(" ", 1)) for line in facts["tokenizer.ggml.merges"]]
+        inner = library.Tokenizer(library.models.BPE({word: i for i, word in enumerate(words)}, merges))
+        kinds = zip(words, facts.get("tokenizer.ggml.token_type", ()), strict=False)
+        own = [
+            library.AddedToken(word, normalized=False, special=False) for word, kind in kinds if kind == USER_DEFINED
+        ]
+    except Exception:  # the library raises bare Exception; and the lists may be none, or of anything
+        raise StillwatchError(f"tokeniser of {path}: words and merges do not fit; fetch the file again.") from None
     steps = library.pre_tokenizers
     inner.pre_tokenizer = steps.Sequence(
         [steps.Digits(individual_digits=True), steps.ByteLevel(add_prefix_space=False, use_regex=True)]
     )
     inner.decoder = library.decoders.ByteLevel()
-    kinds = facts.get("tokenizer.ggml.token_type", ())
-    own = [word for word, kind in zip(words, kinds, strict=False) if kind == USER_DEFINED]
-    inner.add_tokens([library.AddedToken(word, normalized=False, special=False) for word in own])
+    inner.add_tokens(own)
     return inner

@@ -10,6 +10,9 @@ import zstandard
 
 CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate", "zstd"})
 _WINDOW: Final = 1 << 27
+_PIECE: Final = 1 << 16
+_MOST_MEMBERS: Final = 4096
+"""Gzip members of one body: honest writers cut every 64 KB at most; an empty member costs more than its 20 bytes."""
 
 
 class Flow(Protocol):
@@ -42,13 +45,18 @@ def _inflate(data: bytes, coding: str, most: int) -> bytes:
     """Several gzip members may follow one another; `deflate` comes with and without zlib's header."""
     bits = 31 if coding != "deflate" else 15 if data[0] & 15 == 8 and int.from_bytes(data[:2], "big") % 31 == 0 else -15
     out: list[bytes] = []
-    room = most
-    while data and room > 0:
+    at, room, members = 0, most, 0
+    while at < len(data) and room > 0 and (bits == 31 or not members):
+        members += 1
+        if members > _MOST_MEMBERS:
+            raise ValueError("gzip members")
         unzipper = zlib.decompressobj(bits)
-        part = unzipper.decompress(data, room)
-        out.append(part)
-        room -= len(part)
-        data = unzipper.unused_data if bits == 31 else b""
+        while at < len(data) and room > 0 and not unzipper.eof:
+            piece = data[at : at + _PIECE]  # what follows a member is copied, so that it must not be the whole rest
+            part = unzipper.decompress(piece, room)
+            at += len(piece) - len(unzipper.unused_data)
+            out.append(part)
+            room -= len(part)
     return b"".join(out)
 
 

@@ -30,6 +30,8 @@ LONGEST: Final = 8_192
 """Most characters of a token, and of a proof."""
 _MEMBERS: Final = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 _ID_LENGTH: Final = 200
+_LATEST: Final = 1e12
+"""Seconds since 1970 that no date reaches."""
 
 
 class NotProven(Exception):
@@ -109,7 +111,7 @@ class ProofCheck:
                 options={"require": ["exp", "iat", "jti", "sub", "cnf"], "verify_exp": False, "verify_iat": False,
                          "verify_nbf": False},
             )  # fmt: skip
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, RecursionError):
             raise bad from None
         bound = claims["cnf"].get("jkt") if isinstance(claims["cnf"], dict) else None
         if not isinstance(bound, str) or not _is_number(claims["exp"]) or now >= claims["exp"]:
@@ -124,7 +126,7 @@ class ProofCheck:
             raise bad
         try:
             head = jwt.get_unverified_header(proof)
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, RecursionError):
             raise bad from None
         key = head.get("jwk")
         if head.get("typ") != PROOF_TYPE or head.get("alg") not in PROOF_ALGORITHMS or not isinstance(key, dict):
@@ -142,7 +144,7 @@ class ProofCheck:
                 options={"require": ["jti", "htm", "htu", "iat", "ath"], "verify_iat": False, "verify_exp": False,
                          "verify_nbf": False, "verify_aud": False},
             )  # fmt: skip
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, RecursionError):
             raise NotProven("invalid_dpop_proof", "The proof's signature or its claims do not hold.") from None
         made, name = claims["iat"], claims["jti"]
         if not _is_number(made) or abs(now - made) > PROOF_SECONDS:
@@ -183,7 +185,8 @@ def _same_place(address: str, shown: Shown) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether a date of a token is one; JSON as it is read here also has NaN, which no comparison turns away."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LATEST
 
 
 def _b64(raw: bytes) -> str:

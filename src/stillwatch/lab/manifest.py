@@ -5,8 +5,10 @@ Removal and spoofing take nothing else, so that the lab is of no use on anybody'
 this lab signed are refused. The note holds digests, no text.
 """
 
+import contextlib
 import hashlib
 import hmac
+import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,12 +35,19 @@ class Manifest:
 
 
 def lab_key(folder: Path) -> bytes:
-    """Return the key of a run folder, made on first use; 32 bytes."""
+    """Return the key of a run folder, made on first use; 32 bytes.
+
+    Raises:
+        StillwatchError: the file is of another length, such as one that was never written whole.
+    """
     path = folder / KEY_FILE
-    if not path.exists():
-        path.write_bytes(secrets.token_bytes(32))
-        path.chmod(0o600)
-    return path.read_bytes()
+    with contextlib.suppress(FileExistsError):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise StillwatchError(f"{path}: {len(key)} bytes; must be 32. Remove it with the folder's manifests and go on.")
+    return key
 
 
 def signed(harvest: Harvest, cell: Cell, key: bytes) -> Manifest:

@@ -4,6 +4,7 @@ In: a TOML file, or the name of a packaged plan. Out: a frozen `Plan` and its ce
 Left to `tasks` and `attacks`: what the names stand for. Left to docs/reference/plans.md: every field.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -16,12 +17,13 @@ from stillwatch.lab.attacks import ATTACKS
 from stillwatch.lab.cell import Budget, Cell
 from stillwatch.lab.removal import REMOVALS
 from stillwatch.lab.slots import Pace
+from stillwatch.lab.strategies import STRATEGIES
 from stillwatch.lab.tasks import TASKS
 from stillwatch.lab.traffic.plan import EVASIONS
 from stillwatch.terms.errors import StillwatchError
 
 VERDICTS: Final = ("none", "given", "earned")
-PACKAGED: Final = ("quick", "standard", "prompt")
+PACKAGED: Final = ("quick", "standard", "prompt", "adaptive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def _plan(path: Path, table: dict[str, Any]) -> Plan:
     pace = _record(Pace, table.pop("pace", {}))
     asked = table.pop("adaptive", {})
     evasion = asked.pop("evasion", Adaptive().evasion)
-    adaptive = Adaptive(evasion=evasion, pace=replace(pace, **({"infrastructure": "clean"} | asked)))
+    adaptive = Adaptive(evasion=evasion, pace=_numbered(replace(pace, **({"infrastructure": "clean"} | asked))))
     watching = _record(Watching, table.pop("watch", {}))
     defences = {one["name"]: _defence(path, one) for one in table.pop("defence", [])}
     groups = table.pop("cells", [])
@@ -133,7 +135,21 @@ def _record(kind: Any, table: dict[str, Any]) -> Any:
     known = {f.name for f in fields(kind)}
     if unknown := set(table) - known:
         raise ValueError(f"{', '.join(sorted(unknown))}: unknown; must be one of {', '.join(sorted(known))}")
-    return kind(**table)
+    return _numbered(kind(**table))
+
+
+_ABOVE_0: Final = ("a_day", "judge_hours")
+
+
+def _numbered(record: Any) -> Any:
+    """Return a record whose numbers can be paced by: a judge that judges every 0 hours would never be done."""
+    for one in fields(record):
+        value = getattr(record, one.name)
+        if one.type in (int, float) and not (type(value) in (int, one.type) and 0 <= value < math.inf):
+            raise ValueError(f"{one.name} = {value!r}: must be a number of 0 or more")
+        if one.name in _ABOVE_0 and value <= 0:
+            raise ValueError(f"{one.name} = {value}: must be above 0")
+    return record
 
 
 def _defence(path: Path, table: dict[str, Any]) -> Defence:
@@ -152,15 +168,35 @@ def _cells(group: dict[str, Any], adaptive: Adaptive) -> list[Cell]:
     """Return every combination of a group's lists."""
     group = {"thieves": ["passive"], "starts": ["base"], "seeds": [1], **group}
     lists = [group.pop(name) for name in _LISTS]
-    budget = Budget(queries=group.pop("queries", 1_000), accounts=group.pop("accounts", 40))
+    budget = _numbered(Budget(queries=group.pop("queries", 1_000), accounts=group.pop("accounts", 40)))
     evasion, removal = group.pop("evasion", ""), tuple(group.pop("removal", ()))
+    strategies = group.pop("strategies", [""])
     if group:
         raise ValueError(f"cells: {', '.join(group)}: unknown")
     return [
-        Cell(task=task, defence=defence, attack=attack, thief=thief, start=start, seed=seed, budget=budget,
-             removal=removal, evasion=evasion or (adaptive.evasion if thief == "adaptive" else "E0"))
+        Cell(task=task, defence=defence, attack=attack, thief=thief, start=start, seed=seed, removal=removal,
+             strategy=strategy,
+             **_ways(strategy, budget, evasion or (adaptive.evasion if thief == "adaptive" else "E0")))
         for task, defence, attack, thief, start, seed in product(*lists)
+        for strategy in (strategies if thief == "adaptive" else [""])
     ]  # fmt: skip
+
+
+def _ways(strategy: str, budget: Budget, evasion: str) -> dict[str, Any]:
+    """Return evasion and budget under a strategy; as the plan has them where there is none."""
+    if not strategy:
+        return {"evasion": evasion, "budget": budget}
+    one = STRATEGIES.get(strategy)
+    return {"evasion": one.evasion, "budget": replace(budget, accounts=round(budget.accounts * one.spread))}
+
+
+def pace_of(cell: Cell, plan: Plan) -> Pace:
+    """Return how a cell's thief asks: the plan's pace for it, changed as its strategy has it."""
+    pace = plan.adaptive.pace if cell.thief == "adaptive" else plan.pace
+    if not cell.strategy:
+        return pace
+    one = STRATEGIES.get(cell.strategy)
+    return replace(pace, infrastructure=one.infrastructure, a_day=pace.a_day / one.spread)
 
 
 def _check(cell: Cell, defences: Mapping[str, Defence]) -> None:

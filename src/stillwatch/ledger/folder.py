@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -107,15 +107,24 @@ class LedgerFolder:
         return self.log.add(kind, payload)
 
     def commit(self, items: Iterable[Item]) -> dict[str, int]:
-        """Commit to secrets that are not committed to yet, one entry a kind; return how many were new by kind."""
-        known = self.committed()
+        """Commit to secrets that are not committed to yet, one entry a kind; return how many were new by kind.
+
+        What is known already is looked up while no other writer is at the log: a secret that two processes committed
+        to would count twice for ever, and half of it could not be revealed.
+        """
+        given = {item.digest: item for item in items}
         fresh: dict[str, list[Item]] = {}
-        for item in items:
-            if item.digest not in known:
-                fresh.setdefault(item.kind, []).append(item)
-        for kind, new in fresh.items():
-            payload = {"groups": dict(Counter(item.group for item in new)), "items": [item.digest for item in new]}
-            self.log.add(COMMIT + kind, payload, len(new))
+
+        def entries() -> Iterator[tuple[str, Mapping[str, Any], int]]:
+            known = self.committed()
+            for digest, item in given.items():
+                if digest not in known:
+                    fresh.setdefault(item.kind, []).append(item)
+            for kind, new in fresh.items():
+                payload = {"groups": dict(Counter(item.group for item in new)), "items": [item.digest for item in new]}
+                yield COMMIT + kind, payload, len(new)
+
+        self.log.add_each(entries)
         return {kind: len(new) for kind, new in fresh.items()}
 
     def committed(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,17 +84,33 @@ class LogFile:
         Raises:
             StillwatchError: the disk refuses, or what stands in the log was altered.
         """
-        opening = Opening(nonce=secrets.token_hex(32), payload=payload)
+        return self.add_each(lambda: [(kind, payload, count)])[0]
+
+    def add_each(self, what: Callable[[], Iterable[tuple[str, Mapping[str, Any], int]]]) -> list[int]:
+        """Log what is decided while no other writer is at the log; return the index of each.
+
+        Args:
+            what: Returns kind, payload and count of each; it may read the log, and must not write it.
+
+        Raises:
+            StillwatchError: the disk refuses, or what stands in the log was altered.
+        """
         try:
             with self.alone():
-                lines = self._mended(ENTRIES)
+                at = len(self._mended(ENTRIES))
                 self._mended(OPENINGS)
-                entry = Entry(at=iso(self._clock()), kind=kind, count=count, body=opening.digest)
-                self._write(OPENINGS, canonical(opening))  # first: an entry without its opening says nothing
-                self._write(ENTRIES, canonical(entry))
+                added = 0
+                for kind, payload, count in what():
+                    opening = Opening(nonce=secrets.token_hex(32), payload=payload)
+                    entry = Entry(at=iso(self._clock()), kind=kind, count=count, body=opening.digest)
+                    self._write(OPENINGS, canonical(opening))  # first: an entry without its opening says nothing
+                    self._write(ENTRIES, canonical(entry))
+                    added += 1
         except OSError as problem:
-            raise StillwatchError(f"ledger {self.folder}: {problem.strerror}; nothing was logged.") from None
-        return len(lines)
+            raise StillwatchError(
+                f"ledger {self.folder}: {problem.strerror}; what could not be written was not logged."
+            ) from None
+        return list(range(at, at + added))
 
     def leaves(self) -> list[bytes]:
         """Return the entries' bytes in their order; what a stop cut short is not among them.

@@ -6,7 +6,7 @@ Cost: milliseconds, and one request of about 100 bytes where an authority is ask
 Left to `openssl`: checking the same answer a second time with other code. Source: RFC 3161.
 """
 
-import urllib.error
+import http.client
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def ask(url: str, request: bytes) -> bytes:
     try:
         with urllib.request.urlopen(wanted, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - http alone, checked above
             content: bytes = answer.read(MOST_BYTES + 1)
-    except (urllib.error.URLError, OSError, ValueError) as problem:
+    except (http.client.HTTPException, OSError, ValueError) as problem:
         raise StillwatchError(
             f"timestamp authority {url[:80]}: {type(problem).__name__}; the checkpoint is kept. Ask again later, or "
             "take the .tsq file to another authority and bring its answer with `stillwatch ledger stamp`."

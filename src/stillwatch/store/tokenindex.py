@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stillwatch.policy.publish import publishable_tokens
+from stillwatch.terms.change import one_change
 from stillwatch.terms.coalition import Holding
 from stillwatch.terms.errors import StillwatchError
 
@@ -119,14 +120,8 @@ class SqliteTokens:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._named():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._lock, self._named(), one_change(self._db):
+            yield self._db
 
     def _listed(self, sql: str, first: tuple[str, ...], values: Sequence[Any]) -> list[Any]:
         found: list[Any] = []

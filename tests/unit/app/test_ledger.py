@@ -1,6 +1,8 @@
 """What happens in a state folder is in its ledger before it holds; without a ledger nothing changes."""
 
 import json
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from stillwatch.app.ledger import (
     forget,
     list_entries,
     make_ledger,
+    open_ledger,
     proof_bytes,
     proof_problems,
     prove,
@@ -227,3 +230,27 @@ def test_erasing_an_account_says_which_entries_still_speak_of_it(state: Path) ->
     (index,) = [one.index for one in list_entries(state, "decide")]
     assert any(f"entries {index} say of it" in line for line in done.stays)
     assert kinds(state)[-1] == "privacy.erase"
+
+
+def test_a_secret_that_two_processes_commit_to_at_once_counts_once(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    items = [replace(one.item, id=f"{one.item.id} anew") for one in of_canaries(state)]
+    before = {one.kind: one.count for one in open_ledger(state).denominators()}
+    both, look = threading.Barrier(2), LedgerFolder.committed
+
+    def looked(self: LedgerFolder) -> dict[str, int]:
+        found = look(self)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)  # where both may look before either writes, both do
+        return found
+
+    monkeypatch.setattr(LedgerFolder, "committed", looked)
+    threads = [threading.Thread(target=open_ledger(state).commit, args=([*items, *items],)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = {one.kind: one.count for one in open_ledger(state).denominators()}
+    assert after == before | {"canary": before["canary"] + len(items)}
+    assert open_ledger(state).check().problems == ()

@@ -188,3 +188,26 @@ def test_marks_of_other_engines_need_their_key_and_know_their_settings(place: Pl
     ):  # fmt: skip
         done = place.run(file, *words)
         assert done.exit_code == 2 and said in done.output, done.output
+
+
+def _npy(descr: str, shape: str, body: bytes = b"") -> bytes:
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape},)}}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.npy", b""), ("a.npy", _npy("<i8", str(10**15))), ("a.npy", _npy("<u8", "1", b"\xff" * 8)),
+        ("a.jsonl", b'{"tokens": [18446744073709551615]}'), ("a.jsonl", b'{"choices": [{"message": "x"}]}'),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_is_said_to_be_none_whatever_it_claims(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StillwatchError):
+        read_given((tmp_path / name,))
+
+
+def test_rows_of_token_ids_are_read_without_what_fills_them_up(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[1, 2, -1], [3, 4, 5]], np.int32))
+    assert [row.tolist() for row in read_given((tmp_path / "a.npy",)).tokens] == [[1, 2], [3, 4, 5]]

@@ -132,6 +132,40 @@ def test_a_webhook_is_signed_and_follows_no_redirect() -> None:
         server.server_close()
 
 
+def test_a_receiver_that_speaks_no_http_is_a_failure_that_is_tried_again() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def babble() -> None:
+        with listener.accept()[0] as one:
+            one.recv(65_536)
+            one.sendall(b"220 ready\r\n\r\n")
+
+    thread = threading.Thread(target=babble, daemon=True)
+    thread.start()
+    with listener, pytest.raises(OSError, match="BadStatusLine"):
+        Webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/hook", SECRET).send(_alert())
+    thread.join(5.0)
+
+
+def test_looking_goes_on_whatever_went_wrong_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire, stop = Kept(), threading.Event()
+    looking = alerts(rig, wire)
+    look = Alerts.look
+    tries: list[float] = []
+
+    def broken_once(self: Alerts, now: float) -> int:
+        tries.append(now)
+        if len(tries) == 1:
+            raise RuntimeError("no case that anybody thought of")
+        stop.set()
+        return look(self, now)
+
+    monkeypatch.setattr("stillwatch.app.alerts.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(Alerts, "look", broken_once)
+    looking.run(stop, lambda: rig.now)
+    assert len(tries) == 2 and wire.got
+
+
 def test_mail_goes_out_by_smtp() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         said: list[bytes] = []

@@ -15,7 +15,7 @@ from tests.console_rig import PASSWORD, Rig, rigged
 
 PAGES = ("/", "/campaigns", "/campaigns?show=others", "/campaigns?show=all", "/accounts",
          "/accounts?starts=user-", "/queue", "/decisions", "/appeals", "/policy", "/keys",
-          "/dossiers", "/scorecards", "/trail", "/people")  # fmt: skip
+          "/dossiers", "/scorecards", "/compliance", "/trail", "/people")  # fmt: skip
 FORMS = ("/decide", "/proposal", "/appeal/open", "/appeal/answer", "/policy/try", "/person/add", "/person/change",
          "/token/revoke", "/logout")  # fmt: skip
 

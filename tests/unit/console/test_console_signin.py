@@ -141,17 +141,29 @@ def test_guessing_waits_ever_longer_and_is_told_in_the_trail(rig: Rig, monkeypat
 
 
 def test_waits_double_and_are_forgotten() -> None:
-    throttle = Throttle()
-    waits = []
-    for number in range(20):
-        throttle.failed("ada", "10.0.0.1", float(number))
-        waits.append(throttle.wait("ada", "10.0.0.2", float(number)))
-    assert waits[FREE_BY_NAME - 2] == 0.0 and waits[FREE_BY_NAME - 1] == 1.0 and waits[FREE_BY_NAME] == 2.0
-    assert max(waits) == 900.0 and throttle.wait("ada", "10.0.0.2", 20.0 + 3_601.0) == 0.0
-    assert throttle.wait("bo", "10.0.0.1", 20.0) == 0.0
+    throttle, now, waits = Throttle(), 0.0, []
+    for _ in range(20):
+        wait, _ = throttle.begin("ada", "10.0.0.1", now)
+        waits.append(wait)
+        now += wait
+        assert not wait or throttle.begin("ada", "10.0.0.1", now)[0] == 0.0
+    assert waits[:FREE_BY_NAME] == [0.0] * FREE_BY_NAME and waits[FREE_BY_NAME : FREE_BY_NAME + 3] == [1.0, 2.0, 4.0]
+    assert max(waits) == 900.0 and throttle.begin("ada", "10.0.0.2", now + 3_601.0)[0] == 0.0
     for number in range(FREE_BY_ADDRESS):
-        throttle.failed(f"name {number}", "10.0.0.1", 30.0)
-    assert throttle.wait("bo", "10.0.0.1", 30.0) > 0.0, "one address that tries many names"
+        assert throttle.begin(f"name {number}", "10.0.0.9", now)[0] == 0.0
+    assert throttle.begin("bo", "10.0.0.9", now)[0] > 0.0, "one address that tries many names"
+
+
+def test_tries_at_the_same_moment_do_not_pass_together() -> None:
+    throttle = Throttle()
+    assert sum(throttle.begin("ada", "10.0.0.1", 0.0)[0] == 0.0 for _ in range(40)) == FREE_BY_NAME
+
+
+def test_who_signs_in_again_and_again_is_not_held_up() -> None:
+    throttle = Throttle()
+    for _ in range(4 * FREE_BY_ADDRESS):
+        assert throttle.begin("ada", "10.0.0.1", 0.0)[0] == 0.0
+        throttle.succeeded("ada", "10.0.0.1")
 
 
 @pytest.mark.parametrize(

@@ -107,3 +107,33 @@ def test_files_that_are_no_tokeniser_are_named(tmp_path: Path) -> None:
             load_tokens(tmp_path / name)
     with pytest.raises(StillwatchError, match="No such file"):
         load_tokens(tmp_path / "none.json")
+
+
+def _gguf(*pairs: tuple[str, bytes]) -> bytes:
+    def text(value: str) -> bytes:
+        return len(value).to_bytes(8, "little") + value.encode()
+
+    said = b"".join(text(name) + value for name, value in pairs)
+    return b"GGUF" + (3).to_bytes(4, "little") + bytes(8) + len(pairs).to_bytes(8, "little") + said
+
+
+def _said(value: str) -> bytes:
+    return (8).to_bytes(4, "little") + len(value).to_bytes(8, "little") + value.encode()
+
+
+_KIND = [("tokenizer.ggml.model", _said("gpt2")), ("tokenizer.ggml.pre", _said("smollm"))]
+
+
+@library
+@pytest.mark.parametrize(
+    "content",
+    [
+        _gguf(*_KIND), _gguf(*_KIND, ("tokenizer.ggml.tokens", _said("x")), ("tokenizer.ggml.merges", _said("x"))),
+        _gguf(("x", (9).to_bytes(4, "little") + ((9).to_bytes(4, "little") + (1).to_bytes(8, "little")) * 5_000)),
+    ],
+    ids=["no words", "words that are none", "lists in lists"],
+)  # fmt: skip
+def test_a_model_file_of_any_content_is_a_tokeniser_or_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.gguf").write_bytes(content)
+    with pytest.raises(StillwatchError, match="fetch"):
+        load_tokens(tmp_path / "a.gguf")

@@ -3,12 +3,13 @@
 import asyncio
 import gzip
 import json
+import random
 import zlib
 from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.gateway.body import read_body, unzipped
@@ -49,6 +50,20 @@ def test_a_bomb_unzips_to_no_more_than_it_may(coding: str) -> None:
     with pytest.raises(TurnedAway) as refused:
         asyncio.run(unzipped(bomb, coding, 100_000))
     assert refused.value.fault.status == 413
+
+
+def test_a_body_of_countless_empty_members_is_refused_and_many_honest_ones_are_read() -> None:
+    with pytest.raises(ValueError, match="gzip"):
+        unzip(gzip.compress(b"") * 100_000, "gzip", 1000)
+    pieces = [bytes([n % 251]) * 700 for n in range(400)]
+    assert unzip(b"".join(map(gzip.compress, pieces)), "gzip", 1 << 20) == b"".join(pieces)
+
+
+@given(data=st.binary(min_size=1, max_size=300), times=st.integers(1, 900))
+@settings(max_examples=20, deadline=None)
+def test_what_is_longer_than_one_piece_is_read_whole(data: bytes, times: int) -> None:
+    plain = random.Random(times).randbytes(200_000) + data * times
+    assert unzip(gzip.compress(plain), "gzip", 1 << 20) == plain == unzip(zlib.compress(plain), "deflate", 1 << 20)
 
 
 @pytest.mark.parametrize(("coding", "status"), [("br", 415), ("gzip, gzip", 415), ("gzip", 400), ("zstd", 400)])

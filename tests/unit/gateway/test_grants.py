@@ -1,5 +1,6 @@
 """A grant counts for who holds its key, for what it covers, as long as it lasts; and frees from refusal alone."""
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -96,6 +97,10 @@ CHANGES: dict[str, tuple[Callable[[Office], Shown], str]] = {
     "from the future": (lambda o: o.shown(now=NOW + 62), "invalid_dpop_proof"),
     "no date": (lambda o: o.forged(iat=None), "invalid_dpop_proof"),
     "a date that is text": (lambda o: o.forged(iat=str(NOW)), "invalid_dpop_proof"),
+    "a date that is no number": (lambda o: o.forged(iat=float("nan")), "invalid_dpop_proof"),
+    "a date beyond all numbers": (lambda o: o.forged(iat=10**400), "invalid_dpop_proof"),
+    "a head nested without end": (lambda o: replace(o.shown(), proof=_nested()), "invalid_dpop_proof"),
+    "a token nested without end": (lambda o: replace(o.shown(), token=_nested()), "invalid_token"),
     "no name": (lambda o: o.forged(jti=None), "invalid_dpop_proof"),
     "an endless name": (lambda o: o.forged(jti="x" * 201), "invalid_dpop_proof"),
     "another token's hash": (lambda o: o.forged(ath="x"), "invalid_dpop_proof"),
@@ -109,6 +114,11 @@ CHANGES: dict[str, tuple[Callable[[Office], Shown], str]] = {
     "a token cut short": (lambda o: replace(o.shown(), token=o.granted.token[:-4]), "invalid_token"),
     "an endless token": (lambda o: replace(o.shown(), token="x" * 100_000), "invalid_token"),
 }  # fmt: skip
+
+
+def _nested() -> str:
+    """Return what looks like a token whose head is a list in a list in a list."""
+    return base64.urlsafe_b64encode(b"[" * 6_000).decode() + ".e30.e30"
 
 
 def _other() -> dict[str, str]:

@@ -48,6 +48,11 @@ def test_an_adaptive_thief_words_every_request_anew_unless_the_plan_says_otherwi
     (HEAD + CELLS + 'evasion = "E9"\n', "E9"),
     ("size = 2.0\n" + HEAD + CELLS, "size"),
     (HEAD.replace("none.toml", "gone.toml") + CELLS, "gone.toml"),
+    (HEAD + CELLS + "[watch]\njudge_hours = 0\n", "judge_hours = 0: must be above 0"),
+    (HEAD + CELLS + "[watch]\nbackground = 1.5\n", "background"),
+    (HEAD + CELLS + '[pace]\na_day = "8"\n', "a_day"),
+    (HEAD + CELLS + "[adaptive]\na_day = nan\n", "a_day"),
+    (HEAD + CELLS + "queries = 100.5\n", "queries"),
     ("nonsense", "not TOML"),
 ])  # fmt: skip
 def test_what_a_plan_cannot_mean_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:

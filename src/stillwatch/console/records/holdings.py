@@ -1,6 +1,6 @@
-"""Keys, canaries, dossiers and scorecards: epochs, doses and names; never a secret."""
+"""Keys and canaries: epochs, doses and states; never a secret."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,25 +52,3 @@ class KeysPage:
     canaries: list[CanaryLine]
     doses: list[DoseLine]
     vault: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileLine:
-    """One file or folder of a list."""
-
-    name: str
-    made: float
-    bytes: int
-    kind: str
-    title: str
-    figures: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileList:
-    """Dossiers, or scorecards, newest first."""
-
-    folder: str
-    """Name of the settings that say where they lie."""
-    set: bool
-    items: list[FileLine]

@@ -115,6 +115,9 @@ class TaxiiClient:
             added_after: Where to go on: `last` of the last page that was kept.
             limit: Objects in a page, as a wish.
             match: Filters by name, such as `type="indicator"`.
+
+        Raises:
+            StillwatchError: the hub leads round and round.
         """
         url = root / "collections" / collection / "objects/"
         base = {"limit": str(limit), **{f"match[{name}]": value for name, value in match.items()}}
@@ -129,6 +132,10 @@ class TaxiiClient:
             following = envelope.get("next")
             if not envelope.get("more") or not (following or last):
                 return
+            if not objects or (not following and query.get("added_after") == last):
+                raise StillwatchError(
+                    f"hub {self._reach.url}: says that there is more and gives nothing new; tell its operator."
+                )
             # A server that gives no `next` is read on by time, as the specification allows.
             query = {**base, "next": str(following)} if following else {**base, "added_after": last}
 
@@ -211,7 +218,7 @@ class TaxiiClient:
 
 def _wait(headers: Mapping[str, str]) -> float:
     text = headers.get("Retry-After", "")
-    return float(text) if text.isdigit() and len(text) < 7 else 0.0
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
 
 
 def _said(body: bytes) -> str:

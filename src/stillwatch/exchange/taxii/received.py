@@ -21,6 +21,7 @@ from stillwatch.exchange.stix.stamps import micros
 from stillwatch.exchange.stix.tokensets import digest_of, is_packed
 from stillwatch.exchange.taxii.envelope import read_item
 from stillwatch.exchange.taxii.objects import Item
+from stillwatch.terms.change import one_change
 from stillwatch.terms.coalition import Advisory
 from stillwatch.terms.errors import StillwatchError
 
@@ -132,6 +133,21 @@ class Received:
         )
         return [(subject, json.loads(body)) for subject, body in rows]
 
+    def copy_own_to(self, path: Path) -> int:
+        """Write what this member published, and nothing that it pulled, to a new file; return how many objects.
+
+        What others told stays out: a copy would outlive its withdrawal, and the hub tells it again.
+        """
+        rows = self._rows("SELECT id, subject, by, at, body FROM own")
+        copy = Received(path)
+        try:
+            with copy._changing() as db:
+                db.executemany("INSERT INTO own VALUES (?, ?, ?, ?, ?)", rows)
+            copy._rows("PRAGMA journal_mode = DELETE")
+        finally:
+            copy.close()
+        return len(rows)
+
     def told(self) -> dict[str, float]:
         """Return by subject when campaigns that were not withdrawn were published last, seconds since 1970."""
         found: dict[str, float] = {}
@@ -208,14 +224,8 @@ class Received:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._named():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._lock, self._named(), one_change(self._db):
+            yield self._db
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         with self._lock, self._named():

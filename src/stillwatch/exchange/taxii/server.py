@@ -145,7 +145,7 @@ class Server:
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise Refusal(415, "A body must not be compressed.")
         stated = request.headers.get("content-length", "0")
-        if stated.isdigit() and (len(stated) > 18 or int(stated) > most):
+        if stated.isascii() and stated.isdigit() and (len(stated) > 18 or int(stated) > most):
             raise Refusal(413, f"A body may have {most} bytes at most.")
         parts, size = [], 0
         async for part in request.stream():

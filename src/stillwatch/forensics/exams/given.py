@@ -11,6 +11,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +26,8 @@ from stillwatch.terms.protocol import PlannedTest
 from stillwatch.terms.reveal import Reveal, fits, seed_stream
 
 ALPHA: Final = "1e-6"
+MOST_UNPACKED: Final = 4 << 30
+"""Bytes that the arrays of one material may come to; a few kilobytes can claim to be far more."""
 SEED: Final = "seed"
 """Parameter that names the opened seed."""
 
@@ -87,7 +90,7 @@ class Given:
                 row = json.loads(line)
                 answers.append(np.asarray(row["answer"], np.int64).ravel())
                 prompts.append(np.asarray(row.get("prompt", ()), np.int64).ravel())
-            except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
                 raise self.bad(parameter, f"line {len(answers) + 1} is no row with tokens of an answer") from None
         return TokenText.of(answers), TokenText.of(prompts)
 
@@ -95,12 +98,18 @@ class Given:
         """Return arrays of an `.npz`.
 
         Raises:
-            StillwatchError: it is none, or lacks one.
+            StillwatchError: it is none, lacks one, or would not fit into `MOST_UNPACKED`.
         """
+        raw = self.raw(parameter)
         try:
-            with np.load(io.BytesIO(self.raw(parameter)), allow_pickle=False) as held:
+            with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+                size = sum(archive.getinfo(f"{name}.npy").file_size for name in names)
+            if size > MOST_UNPACKED:
+                raise self.bad(parameter, f"would unpack to more than {MOST_UNPACKED >> 30} GiB")
+            with np.load(io.BytesIO(raw), allow_pickle=False) as held:
                 return [held[name] for name in names]
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile, EOFError):
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError):
+            # A header may claim any shape, and a stranger wrote it.
             raise self.bad(parameter, f"must be an .npz with {', '.join(names)}") from None
 
     def reveals(self, parameter: str) -> tuple[Reveal, ...]:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from yarl import URL
 
+from stillwatch.app.coalitionconfig import CoalitionConfig
+from stillwatch.app.coalitionmember import reach_of
 from stillwatch.exchange.stix.stamps import stamp
 from stillwatch.exchange.taxii.client import Reach, TaxiiClient
 from stillwatch.exchange.taxii.received import Received
@@ -121,6 +123,37 @@ def test_a_server_without_next_is_read_on_by_time() -> None:
         assert ask(client, read) == [indicator(n)["id"] for n in range(3)]
     assert "added_after" not in app.asked[0][1] and "1970-01-01T00" in app.asked[1][1]
     assert all("match%5Btype%5D=indicator" in path for _, path, _ in app.asked)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [b'{"more": true, "next": "on"}', b'{"more": true, "objects": [{"id": "a"}]}'],
+    ids=["nothing", "no further"],
+)
+def test_a_server_that_leads_round_and_round_is_left(page: bytes) -> None:
+    app = Scripted([], lambda _: (200, {"X-TAXII-Date-Added-Last": "2026-11-30T00:00:00.000000Z"}, page))
+
+    async def read(client: TaxiiClient) -> None:
+        async for _ in client.pages(URL(f"{address}/r/"), "warnings"):
+            pass
+
+    with client_of(app) as (client, address, _), pytest.raises(StillwatchError, match="gives nothing new"):
+        ask(client, read)
+    assert len(app.asked) <= 2
+
+
+@pytest.mark.parametrize(
+    ("url", "fine"),
+    [("http://127.0.0.1:8440/t/", True), ("http://[::1]:8440/t/", True), ("http://127.0.0.1:80@hub.example/", False),
+     ("http://127.0.0.1.hub.example/t/", False), ("http://hub.example/t/", False), ("http://[::1/t/", False)],
+)  # fmt: skip
+def test_a_key_crosses_the_network_over_tls_alone(url: str, fine: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STILLWATCH_COALITION_KEY", "swc-secret")
+    if fine:
+        assert reach_of(CoalitionConfig(url=url)).key == "swc-secret"
+    else:
+        with pytest.raises(StillwatchError, match="must begin with https"):
+            reach_of(CoalitionConfig(url=url))
 
 
 def test_an_addition_is_followed_until_it_is_final() -> None:
