@@ -1,6 +1,7 @@
-"""Write a scorecard of the lab as the table of bench/RESULTS.md.
+"""Write scorecards of the lab as the tables of bench/RESULTS.md.
 
-In: `scorecard.json` of a run. Out: Markdown, one line for each cell but for its seed. Nothing is measured here.
+In: `scorecard.json` of one run or of several, whose rows are put together, as a plan may be run task by task. Out:
+Markdown, one line for each cell but for its seed, and what the exams say of its students. Nothing is measured here.
 
     python -m bench.lab stillwatch-lab/standard/scorecard.json
 """
@@ -12,12 +13,13 @@ import msgspec
 
 from stillwatch.lab.scorecard.card import Line, Scorecard, label_of, lines_of
 from stillwatch.lab.scorecard.page import dollars
+from stillwatch.lab.scorecard.proof import details_of, proof_of
 from stillwatch.lab.scorecard.table import percent, stopped, verdicts
 
 HEAD = (
     "| task | defence | attack | thief | queries | rows | lead kept (95 %) | student | base | teacher | agrees | "
-    "declines | dollars a point | stopped | honest accused | honest points |\n"
-    "| --- | --- | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"
+    "declines | dollars a point | stopped | honest accused | honest points | evidence on the student |\n"
+    "| --- | --- | --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |"
 )
 
 
@@ -43,9 +45,30 @@ def _line(line: Line) -> str:
     return (
         f"| {cell.task} | {cell.defence} | {label_of(cell)} | {cell.thief} | "
         f"{sum(row.spent.queries for row in rows) / n:,.0f} | {sum(row.harvested for row in rows) / n:,.0f} | "
-        f"{percent(line.retained)} | {said} | {cost} | {stopped(line)} | {accused} | {lost} |"
+        f"{percent(line.retained)} | {said} | {cost} | {stopped(line)} | {accused} | {lost} | "
+        f"{proof_of(line)} |"
     )
 
 
+def exams(card: Scorecard) -> str:
+    """Return what each exam found, or why it could say nothing."""
+    out = ["| task | defence | attack | thief | exams |", "| --- | --- | --- | --- | --- |"]
+    for line in lines_of(card.rows):
+        cell = line.cell
+        said = "; ".join(details_of(line)) or "-"
+        out.append(f"| {cell.task} | {cell.defence} | {label_of(cell)} | {cell.thief} | {said} |")
+    return "\n".join(out)
+
+
+def joined(paths: list[str]) -> Scorecard:
+    """Return one scorecard of all rows in these files."""
+    cards = [msgspec.json.decode(Path(path).read_bytes(), type=Scorecard) for path in paths]
+    return Scorecard(
+        plan=cards[0].plan, rows=tuple(row for card in cards for row in card.rows),
+        skipped={name: why for card in cards for name, why in card.skipped.items()},
+    )  # fmt: skip
+
+
 if __name__ == "__main__":
-    print(markdown(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Scorecard)))
+    found = joined(sys.argv[1:])
+    print(markdown(found), exams(found), sep="\n\n")

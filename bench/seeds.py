@@ -22,7 +22,7 @@ from stillwatch.detect.config import DetectConfig
 from stillwatch.detect.judge import judge
 from stillwatch.lab.traffic.compose import compose
 from stillwatch.lab.traffic.corpus import Corpus
-from stillwatch.lab.traffic.plan import INFRASTRUCTURES, PRESETS, CampaignPlan, TrafficPlan, Truth
+from stillwatch.lab.traffic.plan import INFRASTRUCTURES, PRESETS, CampaignPlan, Traffic, TrafficPlan, Truth
 from stillwatch.sketch.keys import KeyRing
 from stillwatch.sketch.reduce import Reducer
 from stillwatch.store.memory import MemoryStore
@@ -56,6 +56,10 @@ class SeedPlan:
     def persistent(self) -> bool:
         """Every fourth seed shuffles the habits of honest accounts."""
         return self.seed % 4 != 0
+
+    def sent(self, traffic: Traffic) -> Traffic:
+        """Return the traffic as clients send it: as it was composed."""
+        return traffic
 
     def traffic(self) -> TrafficPlan:
         """Return the plan of the seed's traffic: 14 days, a third of the honest accounts hard negatives."""
@@ -116,7 +120,7 @@ def run_seed(plan: SeedPlan, corpus: Corpus) -> dict[str, Any]:
 
 def _reduced(plan: SeedPlan, corpus: Corpus) -> Reduced:
     begun = time.perf_counter()
-    traffic = compose(plan.traffic(), corpus)
+    traffic = plan.sent(compose(plan.traffic(), corpus))
     composed = time.perf_counter()
     reducer = Reducer(KeyRing(hashlib.blake2b(str(plan.seed).encode(), digest_size=32).digest()), packaged_addresses())
     phrases, hits, names = PhraseList(), Counter[str](), dict[int, str]()

@@ -22,7 +22,7 @@ MISSED: Final = 0.5
 """A campaign of which a smaller share is caught is listed as missed."""
 FEWEST: Final = 5
 """Campaigns below which drawing them anew says nothing: no interval then."""
-EVASIONS: Final = ("E0", "E1", "E2", "E3-50", "E3-75", "E3-90")
+EVASIONS: Final = ("E0", "E1", "E2", "E3-50", "E3-75", "E3-90", "E4-turn", "E4-answer", "E4-system")
 STRATA: Final = ("chat", "batch", "agent", "evaluation")
 Record = dict[str, Any]
 

@@ -59,7 +59,7 @@ def tables(judges: dict[int, Judge]) -> tuple[str, int]:
         "Canaries": canary_table(judges, say),
     }  # fmt: skip
     parts["Innocent students"], accused = innocent_table(judges, say)
-    parts["After an attack"] = removal_table(judges, ("m20", "retold", "washed"), say)
+    parts["After an attack"] = removal_table(judges, say)
     return "\n\n".join(f"### {name}\n\n{text}" for name, text in parts.items()), accused
 
 

@@ -4,22 +4,30 @@ In: students of one seed. Out: weighted pairs. A text is kept on disk, and so is
 Cost: 5 s of a core for 100,000 tokens and one reference; a key 1 ms.
 """
 
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from bench.proof.students import CONTROLS, Students
+import stillwatch
+from bench.proof.students import CONTROLS, MORE_CONTROLS, Students
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, pack, residuals, unpack
 from stillwatch.forensics.exams.servedlogits import POWER, gathered, logit_weights
+from stillwatch.lab.neural.chances import chances_of
 from stillwatch.lab.neural.languagemodel import LanguageModel
 from stillwatch.lab.wordteacher import IntArray
 from stillwatch.stats.arrays import FloatArray
 from stillwatch.treatments.marks.prf import ContextTable
 from stillwatch.treatments.marks.ring import Epoch
 
+ROOMS: Final = ("forensics", "treatments/marks", "lab/neural", "stats")
+"""Where the code is that numbers come from, beside this folder."""
 ANSWER: Final = 50
 """Tokens scored of each answer; one more comes before them."""
 STEP: Final = 200
@@ -27,6 +35,8 @@ STEP: Final = 200
 LEAST: Final = 1e-3
 """Pairs that a reference expects less often in the whole text are left out."""
 MEAN: Final = "controls"
+FIVE: Final = "five controls"
+MEANS: Final = {MEAN: CONTROLS, FIVE: (*CONTROLS, *MORE_CONTROLS)}
 """The mean of several controls, each taught on other answers: their own errors are averaged away."""
 WARM, COOL = 1.0, 0.7
 """Temperatures at which a suspect is asked."""
@@ -55,13 +65,13 @@ class Judge:
 
     def expected(self, name: str, reference: str, tokens: int, temperature: float) -> FloatArray:
         """Return what a reference expects on each `STEP` answers, shape (steps, vocab, vocab)."""
-        if reference == MEAN:
-            held = [self.expected(name, one, tokens, temperature) for one in CONTROLS]
-            return np.asarray(sum(np.asarray(one, np.float32) for one in held) / np.float32(len(held)))
+        if reference in MEANS:
+            all_of = [self.expected(name, one, tokens, temperature) for one in MEANS[reference]]
+            return np.asarray(sum(np.asarray(one, np.float32) for one in all_of) / np.float32(len(all_of)))
         path = self._path(f"expected-{name}-{reference}-{tokens}-{temperature}")
         if not path.is_file():
             text, model = self.text(name, tokens, temperature), self.students.model(reference)
-            parts = [expected(text[low : low + STEP], model, temperature) for low in range(0, len(text), STEP)]
+            parts = [chances_of(model, text[low : low + STEP], temperature).total for low in range(0, len(text), STEP)]
             np.save(path, np.stack(parts).astype(np.float32))
         found: FloatArray = np.load(path, mmap_mode="r")
         return found
@@ -80,8 +90,8 @@ class Judge:
         """
         tokens, temperature = asked
         answers = (first or tokens) // ANSWER
-        held = self.expected(name, reference, tokens, temperature)[: -(-answers // STEP)]
-        return paired(self.text(name, tokens, temperature)[:answers], held.sum(axis=0, dtype=np.float64), epoch)
+        steps = self.expected(name, reference, tokens, temperature)[: -(-answers // STEP)]
+        return paired(self.text(name, tokens, temperature)[:answers], steps.sum(axis=0, dtype=np.float64), epoch)
 
     def plain(self, name: str, epoch: Epoch, asked: tuple[int, float]) -> KeyedPairs:
         """Return the distinct pairs of a student's text, all of one weight."""
@@ -91,21 +101,62 @@ class Judge:
         digests = ContextTable.of(epoch, self.vocab).digests(context)
         return KeyedPairs.of(digests, token, np.ones(len(code)), most=2**31)
 
+    def kept(self, measure: Callable[..., dict[str, float]], *given: str | float) -> dict[str, float]:
+        """Return what a measure gives for this seed, computed once under the same code."""
+        parts = "-".join(map(str, (measure.__name__, *given, code())))
+        path = self._path(f"numbers-{parts}").with_suffix(".json")
+        if not path.is_file():
+            found = measure(self, *given)
+            path.write_text(json.dumps(found))
+        numbers: dict[str, float] = json.loads(path.read_text())
+        return numbers
+
+    def told(self, name: str, texts: IntArray, places: int) -> FloatArray:
+        """Return a model's log-probabilities after the first places of a text, kept; see `log_probs`."""
+        path = self._path(f"told-{name}-{places}")
+        if not path.is_file():
+            np.save(path, log_probs(self.students.model(name), texts, np.arange(places)).astype(np.float32))
+        return np.asarray(np.load(path), np.float64)
+
     def logits(self, name: str, reference: str, texts: IntArray, places: IntArray, epoch: Epoch) -> KeyedPairs:
         """Return the logit test's pairs after chosen places of texts, numbers into the flattened texts, ascending."""
-        log_p = log_probs(self.students.model(name), texts, places)
-        told = [
-            log_probs(self.students.model(one), texts, places)
-            for one in (CONTROLS if reference == MEAN else [reference])
-        ]
-        log_r = np.logaddexp.reduce(told, axis=0) - np.log(len(told))
-        weights = logit_weights(log_p, log_r, power=POWER)
-        tokens = np.broadcast_to(np.arange(self.vocab), weights.shape)
-        context, token, weight = gathered(texts.ravel()[places], tokens, weights, vocab=self.vocab)
-        return KeyedPairs.of(ContextTable.of(epoch, self.vocab).digests(context), token, weight, most=2**31)
+        log_p, *told = (log_probs(self.students.model(one), texts, places) for one in (name, *held(reference)))
+        return weighed(log_p, told, texts.ravel()[places], epoch)
 
     def _path(self, name: str) -> Path:
         return self.students.folder / f"{self.students.seed}-{name}.npy"
+
+
+@cache
+def code() -> str:
+    """Return a digest of the code that numbers come from; what only shows them is left out."""
+    digest = hashlib.blake2b(digest_size=6)
+    here = [path for path in Path(__file__).parent.glob("*.py") if path.stem not in ("tables", "__main__")]
+    root = Path(stillwatch.__file__).parent
+    for path in sorted([*here, *(one for room in ROOMS for one in (root / room).rglob("*.py"))]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def held(reference: str) -> tuple[str, ...]:
+    """Return the models that a reference is the mean of."""
+    return MEANS.get(reference, (reference,))
+
+
+def weighed(log_p: FloatArray, told: Sequence[FloatArray], contexts: IntArray, epoch: Epoch) -> KeyedPairs:
+    """Return the logit test's pairs.
+
+    Args:
+        log_p: The suspect's, shape (places, vocab).
+        told: The references', each of the same shape; their mean probability is the reference.
+        contexts: The token before each place, shape (places,).
+        epoch: Whose contexts.
+    """
+    log_r = np.logaddexp.reduce(told, axis=0) - np.log(len(told))
+    weights = logit_weights(log_p, log_r, power=POWER)
+    tokens = np.broadcast_to(np.arange(epoch.vocab), weights.shape)
+    context, token, weight = gathered(contexts, tokens, weights, vocab=epoch.vocab)
+    return KeyedPairs.of(ContextTable.of(epoch, epoch.vocab).digests(context), token, weight, most=2**31)
 
 
 def paired(text: IntArray, expects: FloatArray, epoch: Epoch) -> KeyedPairs:
@@ -119,22 +170,6 @@ def paired(text: IntArray, expects: FloatArray, epoch: Epoch) -> KeyedPairs:
     )
     (context,), token = unpack(made.code, 1, vocab)
     return KeyedPairs.of(ContextTable.of(epoch, vocab).digests(context), token, made.weight)
-
-
-def expected(text: IntArray, model: LanguageModel, temperature: float) -> FloatArray:
-    """Return the reference's probability of every token after every context of a text, added up by context."""
-    total, done = np.zeros((model.vocab, model.vocab)), 0
-    for logits in model.everywhere(text[:, :-1]):
-        rows = text[done : done + len(logits), :-1].ravel()
-        wide = logits.reshape(-1, logits.shape[-1]) / np.float32(temperature)
-        done += len(logits)
-        wide = np.exp(wide - wide.max(axis=1, keepdims=True))
-        wide /= wide.sum(axis=1, keepdims=True)
-        order = np.argsort(rows, kind="stable")
-        starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
-        if len(starts):
-            total[rows[order][starts]] += np.add.reduceat(wide[order], starts, axis=0)
-    return total
 
 
 def log_probs(model: LanguageModel, texts: IntArray, places: IntArray) -> FloatArray:

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from bench.proof.canaries import ALTERNATIVES, CARRIER, canaries
-from bench.proof.judged import STEP, WARM, Judge
+from bench.proof.judged import STEP, WARM, Judge, held, weighed
 from bench.proof.students import COLLUDERS, PROVIDER, SHARES, account
-from bench.proof.world import epoch_of
+from bench.proof.world import epoch_of, harvest
 from stillwatch.forensics.canaries import hits_tail, ranks_tail
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.servedlogits import first_places
@@ -29,6 +29,10 @@ FAMILY: Final = 10_000
 FAMILY_ALPHA: Final = 1e-6
 ASKED: Final = 200_000
 LOGPROBS: Final = (1_000, 2_500, 5_000)
+NEUTRAL: Final = 20_000
+"""Tokens of unmarked text; a suspect is asked after the first of them."""
+PRICED: Final = 20_000
+"""Tokens of the teacher on which students are held against it."""
 
 
 def z_of(pairs: KeyedPairs, key: TierKey) -> float:
@@ -56,6 +60,27 @@ def closed(judge: Judge, name: str, reference: str, tokens: int, temperature: fl
     }  # fmt: skip
 
 
+def price(judge: Judge, name: str) -> Numbers:
+    """Return how far a student is from the teacher: nats a token of KL, and how often both say the same is likeliest.
+
+    Measured on unmarked answers of the teacher that nobody was taught on; its own probabilities are known exactly.
+    """
+    teacher = judge.students.world.teachers["ours"]
+    texts = harvest(teacher, PRICED, judge.students.rng("priced"))
+    nats, same, places, done = 0.0, 0, 0, 0
+    for logits in judge.students.model(name).everywhere(texts):
+        rows = texts[done : done + len(logits)]
+        done += len(logits)
+        said = logits[:, 1:].reshape(-1, logits.shape[-1]).astype(np.float64)
+        said -= np.logaddexp.reduce(said, axis=1, keepdims=True)
+        true = teacher.logits(np.stack([rows[:, :-1].ravel(), rows[:, 1:].ravel()], axis=1)).astype(np.float64)
+        chance = np.exp(true)
+        nats += float(np.sum(chance * (np.where(chance > 0.0, true, 0.0) - said)))
+        same += int(np.sum(true.argmax(axis=1) == said.argmax(axis=1)))
+        places += len(true)
+    return {"nats": nats / places, "agrees": same / places}
+
+
 def counted(judge: Judge, name: str, tokens: int, temperature: float) -> Numbers:
     """Return what counting distinct green pairs says of the same text."""
     epoch = epoch_of(judge.students.seed, PROVIDER)
@@ -69,10 +94,11 @@ def logprobs(judge: Judge, name: str, reference: str) -> Numbers:
     """Return what a suspect's probabilities say after so many places of unmarked and of served text."""
     epoch = epoch_of(judge.students.seed, PROVIDER)
     key = keys_for(epoch).provider
-    neutral = judge.text("base", 20_000, WARM)
+    neutral = judge.text("base", NEUTRAL, WARM)
+    log_p, *told = (judge.told(one, neutral, max(LOGPROBS)) for one in (name, *held(reference)))
     out: Numbers = {}
     for places in LOGPROBS:
-        pairs = judge.logits(name, reference, neutral, np.arange(places), epoch)
+        pairs = weighed(log_p[:places], [one[:places] for one in told], neutral.ravel()[:places], epoch)
         out[f"z, {places} places"] = z_of(pairs, key)
         out[f"log10 p, {places} places"] = log10_p(z_of(pairs, key))
     served = judge.students.served()
@@ -104,20 +130,20 @@ def traced(judge: Judge, name: str, tokens: int, temperature: float, reference: 
 
 def planted(judge: Judge, name: str) -> Numbers:
     """Return hits and ranks of the 32 canaries: one answer a question, and the suspect's probabilities."""
-    held, model = canaries(judge.students.seed), judge.students.model(name)
-    asked = np.stack([one.carrier for one in held])
+    all_of, model = canaries(judge.students.seed), judge.students.model(name)
+    asked = np.stack([one.carrier for one in all_of])
     assert asked.shape[1] == CARRIER
     logits = model.logits(asked)
-    values = np.stack([logits[i, one.alternatives] for i, one in enumerate(held)])
-    own = values[np.arange(len(held)), [one.index for one in held]]
+    values = np.stack([logits[i, one.alternatives] for i, one in enumerate(all_of)])
+    own = values[np.arange(len(all_of)), [one.index for one in all_of]]
     ranks = (values >= own[:, None]).sum(axis=1)
     shown = values.argmax(axis=1)  # which alternative it would name; text alone shows as much
-    hits = int(sum(int(at) == one.index for at, one in zip(shown, held, strict=True)))
-    spread = [ALTERNATIVES] * len(held)
-    said = np.concatenate([model.sample(len(held), 1, seed, prompts=asked) for seed in range(9)], axis=1)
-    drawn = [_first(row, one.alternatives) for row, one in zip(said, held, strict=True)]
+    hits = int(sum(int(at) == one.index for at, one in zip(shown, all_of, strict=True)))
+    spread = [ALTERNATIVES] * len(all_of)
+    said = np.concatenate([model.sample(len(all_of), 1, seed, prompts=asked) for seed in range(9)], axis=1)
+    drawn = [_first(row, one.alternatives) for row, one in zip(said, all_of, strict=True)]
     trials = [at for at in drawn if at >= 0]
-    text_hits = int(sum(at == one.index for at, one in zip(drawn, held, strict=True)))
+    text_hits = int(sum(at == one.index for at, one in zip(drawn, all_of, strict=True)))
     return {
         "hits": float(hits), "log10 p, hits": hits_tail(hits, spread) / TEN,
         "log10 p, ranks": ranks_tail(int(ranks.sum()), spread) / TEN, "trials by text": float(len(trials)),

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from stillwatch.app.labrun import LabRequest, run_lab
+from stillwatch.app.labrun import LabRequest, run_lab, shown
 from stillwatch.cli import main
 from stillwatch.lab.cell import Row
-from stillwatch.lab.plan import packaged_folder
+from stillwatch.lab.plan import find_plan, packaged_folder
 
 REDUCED = """
 name = "reduced"
@@ -55,16 +55,45 @@ def rows(folder: Path, name: str, out: str) -> list[Row]:
     return [replace(row, seconds=0.0) for row in run_lab(LabRequest(plan=name, out=folder / out)).rows]
 
 
-def test_two_runs_of_one_plan_measure_the_same_to_the_last_digit(tmp_path: Path) -> None:
-    name = plan(tmp_path, ["none", "withhold"], thieves=["passive", "adaptive"])
-    first = rows(tmp_path, name, "one")
-    assert first == rows(tmp_path, name, "two")
-    undefended, _, withheld, _ = first
+def test_withheld_probabilities_cost_honest_users_their_confidence_and_no_answer(tmp_path: Path) -> None:
+    undefended, withheld = rows(tmp_path, plan(tmp_path, ["none", "withhold"]), "one")
     assert undefended.spent.queries == withheld.spent.queries == 80
     assert undefended.honest_confidence is not None and undefended.honest_confidence.value < 1e-9
     assert withheld.figures["mistaken_confidence"] == 1.0  # told no probability at all
     assert withheld.figures["mistaken_points"] == 0.0  # and every answer as before
     assert undefended.honest_points is not None and undefended.honest_points.value == 0.0
+
+
+def test_the_plan_quick_measures_the_same_twice_and_examines_every_student(tmp_path: Path) -> None:
+    """The plan as it is packaged, on the task for tests and with fewer requests."""
+    text = find_plan("quick").read_text()
+    for old, new in (
+        ("size = 0.25", "size = 0.2"), ("queries = 900", "queries = 48"), ("accounts = 40", "accounts = 8"),
+        ("background = 100", "background = 20"), ('"banking"', '"toy"'),
+        ('settings = "', f'settings = "{packaged_folder()}/'),
+    ):  # fmt: skip
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "quick.toml").write_text(text)
+    first = rows(tmp_path, str(tmp_path / "quick.toml"), "one")
+    assert first == rows(tmp_path, str(tmp_path / "quick.toml"), "two")
+    assert len(first) == 11
+    for row in first:
+        assert {one.about for one in row.evidence} == {"mark", "errors"}
+        assert all(one.why or one.log_p is not None for one in row.evidence)
+
+
+def test_the_scorecard_names_the_strategy_that_won_and_what_exams_found(tmp_path: Path) -> None:
+    name = plan(tmp_path, ["none"], thieves=["adaptive"])
+    Path(name).write_text(Path(name).read_text() + 'strategies = ["clean", "bare", "moving"]\n')
+    card = run_lab(LabRequest(plan=name, out=tmp_path / "run"))
+    (best,) = card.best
+    kept = {row.cell.strategy: row.retained.value for row in card.rows if row.retained is not None}
+    assert best.tried == ("clean", "bare", "moving") and best.retained.value == max(kept.values())
+    assert next(row for row in card.rows if row.cell.strategy == "moving").figures["waves_used"] == 1.0
+    page, table = (tmp_path / "run" / "scorecard.html").read_text(), shown(card, as_json=False)
+    assert "evidence on the student" in page and "upper bound" in page
+    assert f"`{best.strategy}`" in table and "no mark" in table
 
 
 def test_a_run_goes_on_where_it_was_and_leaves_no_text_behind(tmp_path: Path) -> None:

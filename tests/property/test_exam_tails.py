@@ -179,6 +179,14 @@ def test_each_context_has_its_share_of_the_variance_and_first_places_come_once()
     assert first_places(contexts).tolist() == [0, 3]
 
 
+def test_what_a_reference_hardly_expects_weighs_little() -> None:
+    codes = pack((np.array([1, 1, 1, 1]),), np.array([2, 3, 4, 5]), 100)
+    seen = PairCounts(codes, np.array([3.0, 1.0, 1.0, 95.0]))
+    expected = PairCounts(codes, np.array([2.0, 0.5, 0.001, 97.0]))
+    weight = residuals(seen, expected, vocab=100).weight
+    assert weight[0] > weight[1] > 10.0 * weight[2] > 0.0 > weight[3]
+
+
 def test_screening_keeps_the_key_that_leads_and_never_lowers_a_p_value() -> None:
     rng = np.random.default_rng(6)
     n = SCREEN + 4_000
@@ -193,3 +201,37 @@ def test_screening_keeps_the_key_that_leads_and_never_lowers_a_p_value() -> None
     assert int(np.argmin(log_p)) == 0 and z[0] == pytest.approx(exact[0])
     assert np.all(log_p >= sharp_tail(exact) - 1e-9) and int(np.sum(log_p == 0.0)) >= 100
     assert standard(0.0, np.zeros(3)) == 0.0
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    losses=st.lists(st.floats(-9.0, 9.0).map(lambda x: round(x, 6)), min_size=1, max_size=24, unique_by=abs),
+    taken=st.lists(st.booleans(), min_size=24, max_size=24), way=st.sampled_from(["rank", "sign"]),
+)  # fmt: skip
+def test_losing_pairs_never_helps_the_accuser_whichever_are_lost(
+    losses: list[float], taken: list[bool], way: str
+) -> None:
+    difference = np.array([one for one in losses if one != 0.0])
+    lost = np.array(taken[: len(difference)], bool)
+    none = np.zeros(len(difference))
+    whole = withheld_test(none, difference, way=way)
+    less = withheld_test(none[~lost], difference[~lost], way=way, lost=int(lost.sum()))
+    assert less.pairs == whole.pairs and less.known <= whole.known
+    assert less.log_p >= whole.log_p - 1e-9
+
+
+@pytest.mark.parametrize("way", ["rank", "sign"])
+def test_the_withheld_test_holds_exactly_over_all_coins_though_answers_are_lost_by_what_they_say(way: str) -> None:
+    """Every outcome of ten coins; a caller leaves whenever the suspect finds its answer much the less likely one."""
+    size = np.arange(1, 11) * 0.7
+    log_ps = []
+    for coins in itertools.product((-1.0, 1.0), repeat=10):
+        difference = np.array(coins) * size
+        stays = difference > -4.0  # it would be missing exactly where it speaks for the suspect
+        zero = np.zeros(int(stays.sum()))
+        log_ps.append(withheld_test(zero, difference[stays], way=way, lost=int((~stays).sum())).log_p)
+        naive = withheld_test(zero, difference[stays], way=way).log_p
+        assert log_ps[-1] >= naive - 1e-12
+    p = np.exp(np.array(log_ps))
+    for alpha in np.unique(p):
+        assert np.mean(p <= alpha) <= alpha + 1e-12

@@ -52,6 +52,24 @@ def test_logprobs_are_those_of_the_logits_at_each_context(trained: LanguageModel
     assert np.allclose(trained.logprobs(chain[:8, :12])[:, -1], expected, atol=0.02)
 
 
+def test_a_table_is_taken_from_all_that_the_model_says(
+    trained: LanguageModel, chain: np.ndarray, tmp_path: Path
+) -> None:
+    table = np.random.default_rng(3).normal(0.0, 2.0, (VOCAB, VOCAB)).astype(np.float32)
+    table[:, 7] = 1e4  # so that 7 is never said
+    less, contexts = trained.less(table), chain[:8, :11]
+    wanted = trained.logits(contexts) - table[contexts[:, -1]]
+    assert np.allclose(less.logits(contexts), wanted)
+    whole, plain = (np.concatenate(list(one.everywhere(contexts))) for one in (less, trained))
+    assert np.allclose(whole, plain - table[contexts], atol=1e-3)
+    told = torch.log_softmax(torch.from_numpy(wanted), -1).numpy()[np.arange(8), chain[:8, 11]]
+    assert np.allclose(less.logprobs(chain[:8, :12])[:, -1], told, rtol=1e-3, atol=0.02)
+    assert 7 not in less.sample(50, 20, seed=2) and 7 in trained.sample(50, 20, seed=2)
+    less.save(tmp_path / "less.pt")
+    assert np.array_equal(LanguageModel.load(tmp_path / "less.pt").logits(contexts), less.logits(contexts))
+    assert np.array_equal(trained.less(None).logits(contexts), trained.logits(contexts))
+
+
 def test_samples_have_the_frequencies_that_the_logits_promise(trained: LanguageModel) -> None:
     said = trained.sample(4_000, 1, seed=5, prompts=np.tile([[5, 15, 45]], (4_000, 1)))[:, 0]
     promised = torch.softmax(torch.from_numpy(trained.logits([[5, 15, 45]])[0]), -1).numpy()

@@ -1,6 +1,5 @@
 """The net of llama architecture: weights out of GGUF blocks, completions that do not depend on padding or on steps."""
 
-import math
 import struct
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; run `make test-torch`")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed; run `make test-torch`")
 
+from stillwatch.lab.neural import llama  # noqa: E402
 from stillwatch.lab.neural.ggufweights import Weights, read_weights  # noqa: E402
 from stillwatch.lab.neural.llama import LlamaNet, rotated  # noqa: E402
-from stillwatch.lab.neural.opentask import OpenTask, first_sentence  # noqa: E402
-from stillwatch.lab.task import Item  # noqa: E402
 from stillwatch.terms.errors import StillwatchError  # noqa: E402
 
 WIDTH, HEADS, SHARED, INNER, VOCAB, LAYERS = 32, 4, 2, 48, 50, 2
@@ -62,8 +60,8 @@ def test_its_logits_are_those_of_transformers(weights: Weights) -> None:
     tokens = torch.from_numpy(np.random.default_rng(2).integers(VOCAB, size=(2, 9)))
     ours = LlamaNet(weights, [0, 1])
     with torch.no_grad():
-        hidden, _ = ours(tokens, torch.zeros(2, dtype=torch.long))
-        assert torch.allclose(hidden @ ours.table.T, theirs(tokens).logits, atol=2e-3)
+        hidden = ours(tokens, torch.zeros(2, dtype=torch.long))
+        assert torch.allclose(ours.logits(hidden), theirs(tokens).logits, atol=2e-3)
 
 
 def test_padding_in_front_and_steps_change_nothing(weights: Weights) -> None:
@@ -74,24 +72,47 @@ def test_padding_in_front_and_steps_change_nothing(weights: Weights) -> None:
     assert padded[0] == alone[0]
     whole = torch.tensor([[*asked, *alone[0]]])
     with torch.no_grad():
-        hidden, _ = net(whole[:, :-1], torch.tensor([0]))
-        again = (hidden[0, len(asked) - 1 :] @ net.table.T).argmax(-1).tolist()
+        again = net.logits(net(whole[:, :-1], torch.tensor([0]))[0, len(asked) - 1 :]).argmax(-1).tolist()
     assert again == alone[0]
 
 
-def test_what_is_trained_is_of_low_rank_and_nothing_at_first(weights: Weights) -> None:
-    net = LlamaNet(weights, [0])
+def test_only_open_layers_are_trained_and_what_lies_below_does_not_move(weights: Weights) -> None:
+    net = LlamaNet(weights, [0, 1], 1)
     tokens, empty = torch.tensor([[1, 2, 3, 4]]), torch.tensor([0])
-    counted = torch.tensor([[False, False, True, True]])
-    before = float(net.loss(tokens, empty, counted))
-    assert {tuple(one.shape)[0] == 8 or tuple(one.shape)[1] == 8 for one in net.parameters()} == {True}
-    optimiser = torch.optim.AdamW(net.parameters(), 1e-2)
+    below, frozen = net.lower(tokens, empty), {name: one.clone() for name, one in net.named_buffers()}
+    optimiser = torch.optim.AdamW(net.trained(), 1e-2)
+    losses = []
     for _ in range(20):
+        lost = net.loss(net.upper(below, empty)[0, :-1], tokens[0, 1:])
         optimiser.zero_grad()
-        lost = net.loss(tokens, empty, counted)
         lost.backward()
         optimiser.step()
-    assert float(lost) < before - 0.5
+        losses.append(float(lost.detach()))
+    assert losses[-1] < losses[0] - 0.5
+    assert torch.equal(net.lower(tokens, empty), below)
+    assert all(torch.equal(one, frozen[name]) for name, one in net.named_buffers())
+    assert {name.split(".")[1] for name, _ in net.named_parameters() if name.startswith("layers")} == {"1"}
+
+
+def test_the_loss_in_blocks_is_the_cross_entropy_with_its_gradient(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama, "ROWS", 3)
+    net = LlamaNet(weights, [0], 1)
+    hidden, wanted = torch.randn(8, WIDTH, requires_grad=True), torch.arange(8)
+    plain = torch.nn.functional.cross_entropy(net.logits(hidden), wanted)
+    (known,) = torch.autograd.grad(plain, hidden)
+    blocks = net.loss(hidden, wanted)
+    (found,) = torch.autograd.grad(blocks, hidden)
+    assert torch.allclose(blocks, plain, atol=1e-5) and torch.allclose(found, known, atol=1e-6)
+
+
+def test_halves_differ_from_wholes_by_rounding_alone(weights: Weights) -> None:
+    tokens, empty = torch.tensor([[1, 2, 3, 4, 5]]), torch.tensor([0])
+    with torch.no_grad():
+        whole = LlamaNet(weights, [0, 1])(tokens, empty)
+        half = LlamaNet(weights, [0, 1], half=True)(tokens, empty)
+    assert 0.0 < float((whole - half).abs().mean()) < 0.05 * float(whole.abs().mean())
 
 
 def test_turning_keeps_lengths_and_differences_of_places() -> None:
@@ -145,16 +166,3 @@ def test_damaged_and_unknown_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(gguf([("a", (64,), 0, bytes(256))])[:-100])
     with pytest.raises(StillwatchError, match="damaged"):
         read_weights(path)
-
-
-def test_sentences_are_judged_by_what_they_hold() -> None:
-    bench = OpenTask().bench(1, None, 0.02)
-    item = Item(id="x", text="Write one short sentence with the word 'lamp'.")
-    judged = {said: bench.right(item, said) for said in (
-        "The lamps are on the table.", "The lamps are on the table", "A light is on the table.", "A lamp.",
-        "lamp lamp lamp lamp lamp.",
-    )}  # fmt: skip
-    assert list(judged.values()) == [True, False, False, False, False]
-    assert first_sentence("One is. Two are.") == "One is." and first_sentence("no end") == "no end"
-    texts = [item.text for item in (*bench.pool, *bench.test, *bench.honest)]
-    assert len(set(texts)) == len(texts) and math.isclose(len(bench.pool), 8)

@@ -11,10 +11,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed; run `make test-torch`")
 
 from stillwatch.lab.cell import Cell  # noqa: E402
+from stillwatch.lab.neural.neutralised import Taken, chances_of  # noqa: E402
 from stillwatch.lab.neural.puzzles import PUZZLES, Puzzle, Worked  # noqa: E402
 from stillwatch.lab.neural.sequencemodel import Drawing, SequenceModel, Size  # noqa: E402
-from stillwatch.lab.neural.sequencetask import SequenceBench, SequenceTask  # noqa: E402
-from stillwatch.lab.neural.words import Words  # noqa: E402
+from stillwatch.lab.neural.sequencetask import SequenceBench, SequenceStudent, SequenceTask  # noqa: E402
+from stillwatch.lab.neural.words import PAD, Words  # noqa: E402
 from stillwatch.lab.task import Answer, Ask, HarvestRow, Item, Job  # noqa: E402
 from stillwatch.treatments.marks.order import FIELD, NAME, MarkOrder, sign  # noqa: E402
 from stillwatch.treatments.marks.ring import Ring  # noqa: E402
@@ -135,6 +136,33 @@ def test_inversion_gives_reasoning_and_keeps_answers(bench: SequenceBench) -> No
     assert job.found["inverted"] > 0 and sum(bool(row.reasoning) for row in told) >= job.found["inverted"]
 
 
+def test_what_a_neutralised_student_says_is_the_students_less_the_table(bench: SequenceBench) -> None:
+    rows = harvest(bench, Ask(reasoning=True))
+    job = Job(thief="passive", start="base", rng=np.random.default_rng(2))
+    student = bench.train(rows, "base", job.rng)
+    other = bench.neutralised(student, rows, job)
+    assert isinstance(student, SequenceStudent) and isinstance(other, SequenceStudent)
+    assert student.hook is None and isinstance(other.hook, Taken) and np.abs(other.hook.table).max() > 0.05
+    asked = bench.words.questions([item.text for item in bench.test[:5]])
+    plain, less = (student.model.say(asked, Drawing(hook=hook)) for hook in (None, other.hook))
+    wanted = plain.logs[:, 0] - other.hook.table[PAD]
+    wanted -= np.log(np.exp(wanted).sum(1, keepdims=True))
+    assert np.allclose(less.logs[:, 0], wanted, atol=1e-4)
+    assert other.answers(bench.test) == other.answers(bench.test)
+
+
+def test_chances_of_a_model_are_those_of_its_own_places(bench: SequenceBench) -> None:
+    examples = bench.examples(harvest(bench, Ask(reasoning=True))[:6])
+    found = chances_of(bench.model("teacher"), examples)
+    keep = examples.said != PAD
+    assert found.places.sum() == keep.sum()
+    assert np.allclose(found.total.sum(axis=1), found.places, rtol=1e-4)
+    said = bench.model("teacher").losses(examples)
+    first = bench.model("teacher").say(examples.asked, forced=examples.said).logs
+    told = np.take_along_axis(first, examples.said[..., None], 2)[..., 0]
+    assert np.allclose(-(told * keep).sum(1) / keep.sum(1), said, atol=1e-3)
+
+
 def test_signed_orders_are_followed_and_others_counted(bench: SequenceBench) -> None:
     ring = Ring.new(bytes(range(32)), 0.0, delta=4.0, vocab=256, spare=1.0)
     order = MarkOrder(epoch=1, account=ring.current.tag("account", "acme"), until=1e12, proxy_share=0.5)
@@ -186,3 +214,61 @@ def test_one_cell_runs_through_the_gateway(bench: SequenceBench, tmp_path: Path)
 def test_an_answer_is_read_in_one_form(bench: SequenceBench) -> None:
     assert bench.read(Answer(status=200, texts=(" a  b. so",))) == "a b."
     assert bench.right(Item(id="x", text="", answer="a b"), "a b")
+
+
+def test_a_mark_in_the_harvest_is_read_in_its_student_and_not_in_one_of_unmarked_answers(
+    bench: SequenceBench, tmp_path: Path
+) -> None:
+    """Answers drawn hot, so that the mark has a choice to stand in: puzzles answered coldly carry none."""
+    from stillwatch.app.labevidence import Dock, evidence_of
+    from stillwatch.app.markring import MarkKeys, new_ring
+    from stillwatch.app.settings import load_settings
+    from stillwatch.lab.cell import Cell
+    from stillwatch.lab.plan import packaged_folder
+    from stillwatch.treatments.marks.config import MarkConfig
+
+    config = MarkConfig(delta=4.0, spare=1.0, vocabulary=256, provider_share=1.0, campaign_share=0.0, account_share=0.0)
+    ring = new_ring(tmp_path, config, 0.0, bytes(range(32)))
+    marks = MarkKeys(tmp_path, 600.0, "lab")()
+    assert marks is not None
+    order, teacher, rows = marks.order("acme", "lab", 1e9), bench.speaking().fresh(), []
+    teacher.ring = ring
+    for item in [*bench.pool] * 3:
+        body = {**bench.request(item, Ask(reasoning=True, temperature=2.0)), FIELD: {NAME: order}}
+        message = teacher.respond(body)["choices"][0]["message"]
+        rows.append(HarvestRow(item=item, answer=message["content"], reasoning=message.get("reasoning_content", "")))
+    student = bench.train(rows, "scratch", np.random.default_rng(5))
+    dock = Dock(
+        bench=bench, cell=Cell(task="spell", defence="watermark", attack="reasoning"), student=student,
+        settings=load_settings(packaged_folder() / "watermark.toml"), state=tmp_path, harvest=rows, errors=0,
+        rng=np.random.default_rng(6),
+    )  # fmt: skip
+    found = {one.exam or one.about: one for one in evidence_of(dock)}
+    assert "no errors to share" in found["errors"].why
+    assert {"served-logits", "reference-residual"} <= set(found)
+    logits = found["served-logits"]
+    assert logits.log_p is not None and logits.innocent_log_p is not None and logits.n > 5
+    assert logits.log_p < np.log(0.01) < logits.innocent_log_p
+
+
+def test_reasoning_told_conclusion_first_is_put_back_in_order_and_other_reasoning_is_left() -> None:
+    from stillwatch.lab.removal import REMOVALS
+    from stillwatch.treatments.reasoningtext import conclusion_first
+
+    def climb(rng: np.random.Generator) -> Worked:
+        start = int(rng.integers(6))
+        steps = [f"{i} {i + 1}." for i in range(start, start + 3)]
+        return Worked(f"apples {start}", " ".join(steps), str(start + 3))
+
+    puzzle = Puzzle(name="climb", instruction="Climb.", draw=climb, words=("apples", *"0123456789."), asked=2, said=13)
+    owned = tuple(climb(np.random.default_rng(i)) for i in range(12))
+    bench = replace(TASK.bench(1, None, 0.02), task=SequenceTask(puzzle=puzzle, base_steps=60), words=Words.of(puzzle),
+                    owned=owned)  # fmt: skip
+    rows = [HarvestRow(item=Item(id=one.question, text=one.question), answer=one.answer, reasoning=one.reasoning)
+            for one in owned[:6]]  # fmt: skip
+    first = [replace(row, reasoning=conclusion_first(row.reasoning)) for row in rows]
+    assert [row.reasoning for row in first] != [row.reasoning for row in rows]
+    for told, changed in ((first, 1), (rows, 0)):
+        job = Job(thief="adaptive", start="base", rng=np.random.default_rng(2))
+        assert REMOVALS.get("reordered").clean(told, bench, job) == rows
+        assert job.found["reordered"] == changed

@@ -107,7 +107,7 @@ def answer_appeal(book: Book, answer: Answer, now: float) -> Answered:
     Raises:
         StillwatchError: there is none of this id, or it was answered.
     """
-    check_text("--by", answer.by, at_most=100, needed=True)
+    check_text("--by", answer.by, at_most=250, needed=True)
     check_text("--reason", answer.reason, at_most=1000, needed=True)
     if not 0.0 < answer.days <= MOST_DAYS:
         raise StillwatchError(f"--days {answer.days:g}: must be above 0 and at most {MOST_DAYS:g}.")

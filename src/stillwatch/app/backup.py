@@ -1,8 +1,8 @@
-"""Back a state folder up while it is used: key, control records, verdicts, settings, live events.
+"""Back a state folder up while it is used: a gateway's, a hub's or a notary's.
 
-In: the state folder and a new place. Out: a folder or a tar file that `restore` takes. The control file is copied
-by SQLite in one consistent state; of live events those that the store held when asked. Left out: scans, which
-their logs make again, and what running processes say of themselves.
+In: the state folder and a new place. Out: a folder or a tar file that `restore` takes. SQLite files are copied by
+SQLite, each in one consistent state; of live events those that the store held when asked. Left out: scans, which
+their logs make again, what running processes say of themselves, and what a copy must not outlive (`statecopies`).
 Cost: a second, and with events about 0.2 ms an event.
 """
 
@@ -22,7 +22,8 @@ from stillwatch.app.ledgerpack import PACKED_LEDGER, pack_ledger
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.markring import marked_in, ring_path
 from stillwatch.app.servedindex import PACKED_NAME, pack_served
-from stillwatch.app.state import has_key
+from stillwatch.app.statecopies import SECRETS, copy_others, has_secret
+from stillwatch.app.twinbooks import COINS, PAIRS
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.event import EventArray
 from stillwatch.terms.ports import Journal, Window
@@ -52,13 +53,15 @@ def back_up(request: BackupRequest) -> Manifest:
             the disk refuses.
     """
     state, target = request.state, request.target
-    if not has_key(state):
-        raise StillwatchError(f"state folder {state}: has no master.key, so there is nothing to back up; name another.")
+    if not has_secret(state):
+        raise StillwatchError(
+            f"state folder {state}: has neither {' nor '.join(SECRETS)}, so there is nothing to back up; name another."
+        )
     if target.exists() and (is_tar(target) or not target.is_dir() or any(target.iterdir())):
         raise StillwatchError(f"backup {target}: is there already; name a new folder, or a new .tar file.")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        for name in ("live", "marks"):
+        for name in ("live", "marks", "twins"):
             (draft / name).mkdir(mode=0o700, parents=True)
         draft.chmod(0o700)
         counts = _gather(request, draft)
@@ -74,8 +77,8 @@ def back_up(request: BackupRequest) -> Manifest:
 
 def _gather(request: BackupRequest, draft: Path) -> dict[str, int]:
     state, live = request.state, LiveFolder(request.state)
-    pairs = [(state / "master.key", "master.key"), (live.published, "published.json"), (live.tally, "live/tally.json"),
-             (ring_path(state), "marks/ring.json")]  # fmt: skip
+    pairs = [*((state / name, name) for name in (*SECRETS, COINS, PAIRS)), (live.published, "published.json"),
+             (live.tally, "live/tally.json"), (ring_path(state), "marks/ring.json")]  # fmt: skip
     if request.config is not None:
         pairs.append((request.config, "settings.toml"))
     for source, name in pairs:
@@ -85,13 +88,13 @@ def _gather(request: BackupRequest, draft: Path) -> dict[str, int]:
         (draft / "marks" / "marked-all.jsonl").write_bytes(b"".join(msgspec.json.encode(m) + b"\n" for m in marked))
     pack_served(state, draft / PACKED_NAME)
     pack_ledger(state, draft / PACKED_LEDGER)
-    counts: dict[str, int] = {}
+    counts = copy_others(state, draft)
     if (state / "control.sqlite").is_file():
         with open_control(state, new=False) as book:
             book.check()
             book.copy_to(draft / "control.sqlite")
             counts = {"keys": len(book.keys()), "accounts": len(book.accounts()), "decisions": len(book.decisions()),
-                      "appeals": len(book.appeals())}  # fmt: skip
+                      "appeals": len(book.appeals()), **counts}  # fmt: skip
     if request.events and live.store.is_dir():
         counts["events"] = _take_events(live.store, draft / "live")
     return counts

@@ -20,11 +20,13 @@ import msgspec
 
 from stillwatch.terms.errors import StillwatchError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 FILES: Final = (
     "master.key", "control.sqlite", "published.json", "settings.toml", "marks/ring.json", "marks/marked-all.jsonl",
-    "marks/served.index", "ledger.tar", "live/tally.json", "live/names.json", "live/events.parquet",
+    "marks/served.index", "ledger.tar", "twins/coins.json", "twins/pairs.jsonl",
+    "live/tally.json", "live/names.json", "live/events.parquet",
+    "hub.sqlite", "identity.key", "members.sqlite", "coalition.sqlite", "live/pages.sqlite",
 )  # fmt: skip
 """Every file that a backup can hold, by its path within."""
 _PIECE: Final = 1 << 20
@@ -49,7 +51,7 @@ class Manifest:
     """Seconds since 1970."""
     files: dict[str, Entry]
     counts: dict[str, int]
-    """Keys, accounts, decisions, appeals and events in it."""
+    """Keys, accounts, decisions, appeals, events and the like in it."""
 
 
 def is_tar(path: Path) -> bool:

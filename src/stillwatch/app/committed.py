@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.reveal import Facts, Reveal, committed
 from stillwatch.treatments.canaries import drawn, opening_of
+from stillwatch.treatments.marks.gumbel import ALPHA, mixing
 from stillwatch.treatments.marks.ring import Epoch, Ring
 from stillwatch.treatments.marks.signer import Marked
 
@@ -64,13 +65,18 @@ def _epoch(epoch: Epoch) -> Reveal:
 def _context(epoch: Epoch) -> Reveal:
     """Return the key that turns contexts into digests; with it alone no green token can be told."""
     name = ("mark-context", f"epoch {epoch.number} context", "context")
-    return committed(name, epoch.subkey("context"), {**_settings(epoch), "tier": "context"}, _nonce(epoch, name[1]))
+    facts = {**_settings(epoch), "tier": "context"}
+    if epoch.scheme == "gumbel" and mixing(epoch) != ALPHA:
+        facts["mixing"] = repr(mixing(epoch))
+    return committed(name, epoch.subkey("context"), facts, _nonce(epoch, name[1]))
 
 
 def _key(epoch: Epoch, tier: str, who: str) -> Reveal:
     tag = epoch.tag(tier, who) if who else b""
     ident = f"epoch {epoch.number} {tier} {tag.hex()}".strip()
-    facts: Facts = {"epoch": epoch.number, "tier": tier, "name": who}
+    facts: dict[str, str | int | tuple[str, ...]] = {"epoch": epoch.number, "tier": tier, "name": who}
+    if epoch.native_key and tier == "provider":
+        facts["native_key"] = str(epoch.native_key)  # what draws in the place of the provider's own
     return committed(("mark-key", ident, tier), epoch.subkey(tier, tag), facts, _nonce(epoch, ident))
 
 

@@ -116,9 +116,10 @@ def _human(here: Installation) -> Shown:
 
 def _minimisation(here: Installation) -> Shown:
     vault = here.settings.vault
-    on = bool(vault.public_key) and (vault.confirmed or vault.share > 0.0)
+    on = bool(vault.public_key) and vault.wanted
     text = (
-        f"Text: a share of {vault.share:g} of answers; of confirmed accounts: {vault.confirmed}; for "
+        f"Text: a share of {vault.share:g} of answers; of confirmed accounts: {vault.confirmed}; of requests answered "
+        f"twice: a share of {vault.twins:g}, of confirmed accounts: {vault.twins_confirmed}; for "
         f"{vault.retention_days:g} days, sealed to a key that is not here ([vault])."
         if on
         else "No text is kept: the vault is off ([vault])."

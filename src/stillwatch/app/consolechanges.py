@@ -2,8 +2,8 @@
 
 In: who acts, and what is wanted. Out: what came of it. Everything is decided by the same functions as the command line
 (`decide`, `appeals`), within one change of the control file, so that the trail and the change are kept both or none.
-Two people have to agree where an organisation is confirmed or asked to prove itself, and where who confirmed a verdict
-hears its appeal.
+Two people have to agree where an organisation is confirmed or asked to prove itself, or anybody is where the settings
+say so; where who confirmed a verdict hears its appeal; and to what was proposed at the shell.
 """
 
 import time
@@ -13,10 +13,10 @@ from typing import Final
 
 from stillwatch.app import consoledoor
 from stillwatch.app.appeals import Answer, account_told, answer_appeal, open_appeal
-from stillwatch.app.consolelines import confirmers
 from stillwatch.app.consolestate import ConsoleState
 from stillwatch.app.controlnames import check_text
 from stillwatch.app.decide import MOST_DAYS, Ask, decide
+from stillwatch.app.proposals import confirmers, propose, stated_name
 from stillwatch.app.subjects import Claim, matching
 from stillwatch.console import records as r
 from stillwatch.console.office import Forbidden, Me, Wish
@@ -57,9 +57,10 @@ class ConsoleChanges:
             tried = decide(book, ask, claims, now, dry_run=True)
             why = self._two_people(wish.verb, tried.decision.accounts)
             if why:
-                number = self._propose(
+                number = propose(
+                    self._s.people,
                     Proposal(kind="decision", subject=wish.subject, verb=wish.verb, by=me.name, reason=wish.reason,
-                             days=wish.days, why=why, receipt=tried.decision.receipt, at=now)
+                             days=wish.days, why=why, receipt=tried.decision.receipt, at=now),
                 )  # fmt: skip
                 return _proposed(number, why)
             done = decide(book, ask, claims, now)
@@ -78,7 +79,7 @@ class ConsoleChanges:
             if found is None or found.state != "open":
                 raise StillwatchError(f"proposal {number}: is not open; see the queue for those that are.")
             if not agree:
-                self._need(me, "decide" if found.by == me.name else "second")
+                self._need(me, "decide" if stated_name(found.by) == me.name else "second")
                 people.close_proposal(number, "withdrawn", me.name, now)
                 return r.Done(message=f"Proposal {number} is withdrawn.", state="done", proposal=number)
             self._check_second(me, found)
@@ -130,7 +131,7 @@ class ConsoleChanges:
                            days=wish.days, why=f"{me.name} confirmed the verdict and cannot hear its appeal alone",
                            at=now)  # fmt: skip
             if me.name in confirmers(about):
-                return _proposed(self._propose(one), one.why)
+                return _proposed(propose(self._s.people, one), one.why)
             return self._answer(appeal.id, wish.verb, me.name, one, now)
 
     def _answer(self, appeal: str, verb: str, by: str, said: Proposal, now: float) -> r.Done:
@@ -193,25 +194,17 @@ class ConsoleChanges:
         """Return why a second person has to agree; empty where nobody has to."""
         if verb in CLEARING:
             return ""
+        if self._s.settings.console.two_people == "always":
+            return "it may make rules bite, which takes two people here"
         names = sorted(set(self._s.people.organisations(accounts).values()))
         if not names:
             return ""
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         return f"it touches the organisation {names[0]}{more}"
 
-    def _propose(self, one: Proposal) -> int:
-        check_text("reason", one.reason, at_most=1000, needed=True)
-        there = next((p for p in self._s.people.proposals() if (p.kind, p.subject) == (one.kind, one.subject)), None)
-        if there is not None:
-            raise StillwatchError(
-                f"{one.subject}: {there.by} proposed to {there.verb} it already (proposal {there.id}); agree to that "
-                "one, or turn it down first."
-            )
-        return self._s.people.propose(one)
-
     def _check_second(self, me: Me, found: Proposal) -> None:
         self._need(me, "second" if found.kind == "decision" else "answer_appeal")
-        if found.by == me.name:
+        if stated_name(found.by) == me.name:
             raise Forbidden("Who proposed it cannot agree to it; another person has to.")
         if found.kind == "appeal":
             appeal = next((a for a in self._s.book.appeals() if a.id == found.subject), None)

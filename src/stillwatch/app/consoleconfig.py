@@ -26,6 +26,10 @@ class ConsoleConfig:
     """Minutes without a click after which a person is signed out; above 0."""
     session_hours: float = 12.0
     """Hours after which everybody signs in again; above 0."""
+    two_people: str = "organisations"
+    """What takes two people at the console: `organisations`, where one is confirmed or stepped up; or `always`."""
+    shell: str = "decide"
+    """What `stillwatch decide` and `appeal answer` may do: `decide`, or `propose` what makes rules bite."""
     least_sharers: int = 5
     """Least number of accounts that share a template's skeleton before it is listed; 5 or more."""
     dossiers: str = ""
@@ -46,6 +50,8 @@ class ConsoleConfig:
         for name in ("idle_minutes", "session_hours"):
             check_range(f"console.{name}", getattr(self, name), low=0.0, high=math.inf)
         check_range("console.least_sharers", self.least_sharers, low=4, high=math.inf)
+        _check_one_of("console.two_people", self.two_people, ("organisations", "always"))
+        _check_one_of("console.shell", self.shell, ("decide", "propose"))
         for name in ("origin", "oidc_issuer"):
             _check_url(f"console.{name}", getattr(self, name))
         if bool(self.oidc_issuer) != bool(self.oidc_client_id):
@@ -105,6 +111,11 @@ class AlertConfig:
     def any(self) -> bool:
         """Whether anybody is told."""
         return bool(self.webhook_url or self.smtp_host or self.syslog)
+
+
+def _check_one_of(name: str, given: str, known: tuple[str, ...]) -> None:
+    if given not in known:
+        raise StillwatchError(f"{name} = {given!r}: must be {' or '.join(known)}.")
 
 
 def _check_url(name: str, url: str) -> None:

@@ -3,8 +3,6 @@
 In: one record. Out: one record of `console.records`. Left to `consoleviews`: which of them stand on a page.
 """
 
-from collections.abc import Sequence
-
 from stillwatch.app.consolestate import Facts
 from stillwatch.console import records as r
 from stillwatch.console.report import ALL_TRAFFIC, ErrorRates, Report
@@ -13,12 +11,6 @@ from stillwatch.terms.account import AccountRecord, Decision
 from stillwatch.terms.action import Action, Held, Subject
 from stillwatch.terms.person import Proposal
 from stillwatch.terms.verdict import Verdicts
-
-
-def confirmers(decisions: Sequence[Decision]) -> list[str]:
-    """Return who confirmed something about an account, seconds included; none of them hears its appeal alone."""
-    names = [part for d in decisions if d.verb == "confirm" for part in d.by.split(" and ")]
-    return list(dict.fromkeys(names))
 
 
 def report_of(head: r.Head, body: r.CampaignBody | None) -> Report:

@@ -30,6 +30,7 @@ from stillwatch.app.consoleviews import ConsoleViews
 from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import ProcessPlan, stop_on_signal
 from stillwatch.app.settings import Settings
+from stillwatch.app.shelldesk import keep_rule
 from stillwatch.console.office import Views
 from stillwatch.console.oidc import Provider
 from stillwatch.console.web import Console, console_app
@@ -140,6 +141,7 @@ def serve_console(settings: Settings, state: Path, *, as_json: bool = False) -> 
     with contextlib.closing(ConsoleState(state, settings)) as open_state:
         index_report(open_state)
         config = settings.console
+        keep_rule(open_state.book, config, time.time())
         try:
             listener = console_listener(config)
         except OSError as problem:

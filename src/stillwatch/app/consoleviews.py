@@ -15,7 +15,6 @@ from stillwatch.app import consoledossiers, consolekeys, consolepolicy, consoles
 from stillwatch.app.compliancereport import compliance_page
 from stillwatch.app.consolelines import (
     action_line,
-    confirmers,
     line_of,
     proposal_line,
     record_line,
@@ -24,6 +23,7 @@ from stillwatch.app.consolelines import (
     unjudged,
 )
 from stillwatch.app.consolestate import ConsoleState, Facts
+from stillwatch.app.proposals import confirmers
 from stillwatch.app.subjects import Claim
 from stillwatch.app.watchstatus import STATUS_NAME, WatchStatus
 from stillwatch.console import cards, standing

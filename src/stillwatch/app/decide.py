@@ -105,7 +105,7 @@ def _check(ask: Ask) -> None:
         raise StillwatchError(f"decide {ask.verb}: must be one of {', '.join(VERBS)}.")
     if ask.kind not in ("", "account", "campaign"):
         raise StillwatchError(f"decide: kind {ask.kind!r}; must be account or campaign.")
-    check_text("--by", ask.by, at_most=100, needed=True)
+    check_text("--by", ask.by, at_most=250, needed=True)
     check_text("--reason", ask.reason, at_most=1000, needed=True)
     if not 0.0 < ask.days <= MOST_DAYS:
         raise StillwatchError(f"--days {ask.days:g}: must be above 0 and at most {MOST_DAYS:g}; every decision ends.")

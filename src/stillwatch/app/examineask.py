@@ -26,6 +26,8 @@ from stillwatch.terms.finding import Acquired
 from stillwatch.terms.protocol import PlannedTest
 
 Told = Callable[[str], None]
+SCORED: Final = "scored"
+"""Folder of a suspect's losses as they came, by test."""
 TOOL: Final = f"stillwatch {__version__}"
 
 
@@ -38,6 +40,10 @@ class RunAsk:
     by: str
     given: Mapping[str, Path] = field(default_factory=dict)
     """Files to take as materials, by the material's name."""
+    vault_key: Path | None = None
+    """File of the vault's private key, for exams that need the vault."""
+    passphrase: str = field(default="", repr=False)
+    """Of that file; empty for none."""
 
 
 def acquire(ask_: RunAsk, found: Examination, plan: Plan, say: Told) -> None:
@@ -55,7 +61,7 @@ def acquire(ask_: RunAsk, found: Examination, plan: Plan, say: Told) -> None:
 
 def _asked(ask_: RunAsk, plan: Plan, test: PlannedTest, suspect: Suspect, say: Told) -> None:
     transcript = Transcript.open(ask_.folder / MATERIALS / raw_name(test))
-    budget = _left(ask_, plan, test)
+    budget = left_for(ask_, plan, test)
     last = Asked(asked=0, answered=0, failed=0, spent=0, left=0)
     problem = ""
     try:
@@ -78,7 +84,7 @@ def _asked(ask_: RunAsk, plan: Plan, test: PlannedTest, suspect: Suspect, say: T
     log_attempt(ask_.state, ask_.folder, attempt(ask_.by, test.id, raw_name(test), (transcript.asked, len(rows)), ""))
 
 
-def _left(ask_: RunAsk, plan: Plan, test: PlannedTest) -> Budget:
+def left_for(ask_: RunAsk, plan: Plan, test: PlannedTest) -> Budget:
     """Return what the other tests of the examination have left of its budget.
 
     Raises:
@@ -87,11 +93,21 @@ def _left(ask_: RunAsk, plan: Plan, test: PlannedTest) -> Budget:
     others = [path for path in (ask_.folder / MATERIALS / "transcript").glob("*.raw.jsonl")
               if path != ask_.folder / MATERIALS / raw_name(test)]  # fmt: skip
     held = [Transcript.open(path) for path in others]
-    queries = plan.budget.queries - sum(one.asked for one in held)
-    tokens = plan.budget.tokens - sum(one.spent for one in held)
+    scored = [scored_spent(path) for path in (ask_.folder / SCORED).glob("*.jsonl") if path.stem != test.id]
+    queries = plan.budget.queries - sum(one.asked for one in held) - sum(asked for asked, _ in scored)
+    tokens = plan.budget.tokens - sum(one.spent for one in held) - sum(spent for _, spent in scored)
     if queries < 1 or tokens < 1:
         raise StillwatchError(f"examination {ask_.folder}: its budget was spent before test {test.id}; plan another.")
     return Budget(queries=queries, tokens=tokens)
+
+
+def scored_spent(path: Path) -> tuple[int, int]:
+    """Return questions and tokens that a file of scored pairs stands for; none where it is not there."""
+    try:
+        rows = [msgspec.json.decode(line) for line in path.read_bytes().splitlines(keepends=True) if line[-1:] == b"\n"]
+    except FileNotFoundError:
+        return 0, 0
+    return 2 * len(rows), sum(int(row["spent"]) for row in rows)
 
 
 def _probes(folder: Path, test: PlannedTest) -> list[Probe]:

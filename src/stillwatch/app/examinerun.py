@@ -22,15 +22,15 @@ from stillwatch.app.examination import (
 )
 from stillwatch.app.examineask import RunAsk, Told, acquire, attempt, raw_name
 from stillwatch.app.examinematerials import Tokenise, answers_of, expected_of, logprobs_of, tokens_of
-from stillwatch.app.examineplan import PLAN, Plan, SuspectPlan, read_plan
+from stillwatch.app.examineplan import PLAN, Plan, read_plan
+from stillwatch.app.examinetwins import opened_twins, score
 from stillwatch.app.ledger import reveals
 from stillwatch.app.markring import load_ring
-from stillwatch.app.opensuspect import load_model
+from stillwatch.app.opensuspect import load_reference
 from stillwatch.app.servedindex import served_of
 from stillwatch.forensics.conclusion import Conclusion, conclude
 from stillwatch.forensics.exams import EXAMS
 from stillwatch.forensics.exams.given import packed
-from stillwatch.suspects.local import MeanModel, TokenModel
 from stillwatch.suspects.texts import TextSuspect
 from stillwatch.suspects.transcript import Row, Transcript
 from stillwatch.terms.canon import sha256
@@ -64,6 +64,7 @@ def run(ask_: RunAsk, say: Told) -> Examined:
         plan = _plan(ask_.folder, found)
         _take(ask_, found)
         acquire(ask_, found, plan, say)
+        score(ask_, found, plan, say)
         _derive(ask_, found, plan)
         _served(ask_, found)
         _open(ask_, found)
@@ -145,15 +146,10 @@ def _made(
     if parameter == "expected":
         tokens = read(folder, f"{MATERIALS}/{test.parameters['tokens']}")
         temperature = float(str(test.parameters.get("temperature", "1.0")))
-        return expected_of(tokens, _reference(plan.reference), width=width, temperature=temperature)
+        return expected_of(tokens, load_reference(plan.reference), width=width, temperature=temperature)
     if parameter == "logprobs":
-        return logprobs_of(rows, _reference(plan.reference), width=width)
+        return logprobs_of(rows, load_reference(plan.reference), width=width)
     return None
-
-
-def _reference(plan: SuspectPlan) -> TokenModel:
-    models = tuple(load_model(Path(where)) for where in (plan.where, *plan.also))
-    return models[0] if len(models) == 1 else MeanModel(models)
 
 
 def _rows(ask_: RunAsk, plan: Plan, test: PlannedTest) -> list[Row]:
@@ -166,7 +162,7 @@ def _rows(ask_: RunAsk, plan: Plan, test: PlannedTest) -> list[Row]:
 
 def _open(ask_: RunAsk, found: Examination) -> None:
     """Put the secrets that tests open among the materials, as late as can be."""
-    todo = [test for test in found.protocol.tests if test.secrets in ("mark-key", "canary")]
+    todo = [test for test in found.protocol.tests if test.secrets in ("mark-key", "canary", "withheld")]
     todo = [test for test in todo if not (ask_.folder / MATERIALS / str(test.parameters.get("openings", ""))).exists()]
     held = reveals(ask_.state) if todo else []
     for test in todo:
@@ -176,6 +172,8 @@ def _open(ask_: RunAsk, found: Examination) -> None:
             number = _epoch(test, chosen)
             chosen += [one for one in held if one.item.kind == "mark-context"]
             chosen = [one for one in chosen if one.facts["epoch"] == number]
+        if test.secrets == "withheld":
+            chosen = opened_twins(found, chosen)
         if chosen:
             name = str(test.parameters["openings"]).removeprefix("reveal/").removesuffix(".json")
             open_secrets(ask_.folder, name, chosen)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from stillwatch.app.labevidence import Dock, evidence_of
 from stillwatch.app.labgateway import DAY, LabGateway, gateway_before, write_ring, write_secrets
 from stillwatch.app.labwatch import Background, Watch, background_of
 from stillwatch.app.livefolder import LiveFolder
@@ -29,9 +30,10 @@ from stillwatch.lab.cell import Cell, Contained, Measured, Row
 from stillwatch.lab.client import Ledger, ThiefClient, Wire, wire_session
 from stillwatch.lab.honest import Honest, Served, confidence_moved
 from stillwatch.lab.manifest import keep_manifest, signed
-from stillwatch.lab.removal import remove
-from stillwatch.lab.slots import Pace, Turns, honest_turns, thief_turns
-from stillwatch.lab.task import Bench, Harvest, Job, Marking
+from stillwatch.lab.removal import finished, remove
+from stillwatch.lab.slots import Pace, Turns, honest_turns, thief_waves
+from stillwatch.lab.strategies import STRATEGIES, collect
+from stillwatch.lab.task import Bench, Gauging, Harvest, Job, Marking
 from stillwatch.lab.traffic import Corpus, TrafficPlan, compose
 from stillwatch.lab.traffic.plan import DEMO_START
 from stillwatch.terms.action import Held
@@ -74,6 +76,9 @@ class _Play:
     cell: Cell
     setup: CellSetup
     thief: Turns
+    """Turns of the first accounts; callers of all."""
+    reserve: tuple[Turns, ...]
+    """Turns of accounts that take over when the first are given up."""
     honest: Turns
     mistaken: Turns
     job: Job
@@ -94,11 +99,13 @@ async def run_cell(cell: Cell, setup: CellSetup) -> Row:
 
 def _play(cell: Cell, setup: CellSetup) -> _Play:
     cast = (cell.seed, setup.corpus)
-    thief = thief_turns(cell.budget, cell.evasion, setup.pace, cast)
+    waves = STRATEGIES.get(cell.strategy).waves if cell.strategy else 1
+    first, *reserve = thief_waves(cell.budget, cell.evasion, setup.pace, cast, waves)
+    thief = Turns(slots=first.slots, callers=tuple(caller for wave in (first, *reserve) for caller in wave.callers))
     span = (thief.slots[0].time, thief.slots[min(cell.budget.queries, len(thief.slots)) - 1].time + 1.0)
     asks = len(setup.bench.honest)
     return _Play(
-        cell=cell, setup=setup, thief=thief,
+        cell=cell, setup=setup, thief=thief, reserve=tuple(reserve),
         honest=honest_turns(asks, min(HONEST_ACCOUNTS, max(1, asks)), span, cast),
         mistaken=honest_turns(min(MISTAKEN_ASKS, asks), 1, (span[1] + 60.0, span[1] + DAY), (cell.seed + 1, cast[1])),
         job=Job(thief=cell.thief, start=cell.start, rng=np.random.default_rng((cell.seed, 0xA77AC))),
@@ -142,12 +149,14 @@ async def _harvested(play: _Play) -> tuple[Harvest, _Notes]:
         if setup.verdict == "given":
             _give(gateway, [caller.name for caller in play.thief.callers])
         client = ThiefClient(wire, setup.bench, play.thief.slots, cell.budget.queries, advance)
-        client.drops = cell.thief == "adaptive"
+        client.drops, client.reserve = cell.thief == "adaptive", [wave.slots for wave in play.reserve]
         telling = asyncio.create_task(_tell(play, client))
         try:
-            rows = await ATTACKS.get(cell.attack).collect(client, setup.bench, play.job)
+            rows = await collect(cell.strategy, ATTACKS.get(cell.attack), client, setup.bench, play.job)
         finally:
             telling.cancel()
+        if play.reserve:
+            play.job.found["waves_used"] = 1 + len(client.moved)
         await advance(play.mistaken.slots[0].time - 1.0 if play.mistaken.slots else gateway.now)
         return rows, _Notes(
             ledger=client.ledger, honest=honest.served, watch=watch,
@@ -177,7 +186,8 @@ def _watch(play: _Play, gateway: LabGateway) -> Watch:
 
 
 def _background(play: _Play, key: bytes) -> Background:
-    days = (play.thief.slots[-1].time - DEMO_START) / DAY + 1.0
+    later = sum(wave.slots[-1].time - wave.slots[0].time + DAY for wave in play.reserve)
+    days = (play.thief.slots[-1].time + later - DEMO_START) / DAY + 1.0
     plan = TrafficPlan(
         seed=play.cell.seed + APART, honest=play.setup.background, start=DEMO_START, days=days,
         chat_requests=max(3, round(3.5 * days)), job_requests=max(20, round(9 * days)),
@@ -222,7 +232,8 @@ def _scored(play: _Play, harvest: Harvest, notes: _Notes) -> Row:
         setup.say(f"{cell.label}: finding out what to believe")
         harvest, reading = best_reading(bench, harvest, job)
     setup.say(f"{cell.label}: training on {len(harvest):,} rows")
-    student, base, teacher = bench.train(harvest, cell.start, job.rng), bench.base(cell.start), bench.teacher()
+    student = finished(bench.train(harvest, cell.start, job.rng), harvest, cell.removal, bench, job)
+    base, teacher = bench.base(cell.start), bench.teacher()
     chance = np.random.default_rng((cell.seed, 0x5C02E))
     hits = {name: score.right(bench, bench.test, one)
             for name, one in (("student", student), ("base", base), ("teacher", teacher))}  # fmt: skip
@@ -230,6 +241,14 @@ def _scored(play: _Play, harvest: Harvest, notes: _Notes) -> Row:
     refused = {name: score.rate([said == bench.refusal for said in one.answers(bench.forbidden)])
                for name, one in (("student", student), ("teacher", teacher))}  # fmt: skip
     points, turned, moved = _honest_cost(bench, notes.honest, chance)
+    setup.say(f"{cell.label}: examining the student")
+    dock = Dock(
+        bench=bench, cell=cell, student=student, settings=setup.settings, state=setup.folder, harvest=harvest,
+        errors=int((hits["teacher"] < 1.0).sum()), rng=np.random.default_rng((cell.seed, 0xE8A3)),
+    )  # fmt: skip
+    figures = _figures(play, notes, chance)
+    if isinstance(bench, Gauging):
+        figures |= bench.gauged(student, chance)
     return Row(
         cell=cell, teacher=score.rate(hits["teacher"]), base=score.rate(hits["base"]),
         student=score.rate(hits["student"]),
@@ -237,7 +256,7 @@ def _scored(play: _Play, harvest: Harvest, notes: _Notes) -> Row:
         fidelity=score.rate(alike), safeguards=refused["student"], teacher_safeguards=refused["teacher"],
         spent=notes.ledger.spent(), harvested=len(harvest), contained=_contained(play, notes),
         honest_points=points, honest_refused=turned, honest_confidence=moved,
-        figures=_figures(play, notes, chance), notes=(f"read as {reading}",) if reading else (),
+        evidence=evidence_of(dock), figures=figures, notes=(f"read as {reading}",) if reading else (),
     )  # fmt: skip
 
 

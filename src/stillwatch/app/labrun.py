@@ -23,15 +23,15 @@ from stillwatch.lab.attacks import ATTACKS
 from stillwatch.lab.cell import Cell, Row
 from stillwatch.lab.cellcache import CellCache
 from stillwatch.lab.manifest import lab_key
-from stillwatch.lab.plan import Plan, find_plan, read_plan
-from stillwatch.lab.scorecard.card import Scorecard
+from stillwatch.lab.plan import Plan, find_plan, pace_of, read_plan
+from stillwatch.lab.scorecard.card import Scorecard, best_of, lines_of
 from stillwatch.lab.scorecard.page import page_of
 from stillwatch.lab.scorecard.table import table_of
 from stillwatch.lab.task import Bench, Keeping
 from stillwatch.lab.tasks import TASKS
 from stillwatch.lab.traffic import Corpus, load_corpus
 
-ROOMS = ("app", "detect", "gateway", "lab", "logs", "policy", "sketch", "stats", "terms", "treatments")
+ROOMS = ("app", "detect", "forensics", "gateway", "lab", "logs", "policy", "sketch", "stats", "terms", "treatments")
 """Rooms whose code can change a row."""
 ASIDE = frozenset(("scorecard", "economics", "labrun.py", "economics.py"))
 """Of these rooms, what only shows rows."""
@@ -107,7 +107,10 @@ def run_lab(request: LabRequest) -> Scorecard:
             cache.put(key, row)
             computed += 1
         rows.append(row)
-    card = Scorecard(plan=plan.name, rows=tuple(rows), skipped=skipped, waiting=waiting, version=stillwatch.__version__)
+    card = Scorecard(
+        plan=plan.name, rows=tuple(rows), skipped=skipped, waiting=waiting, version=stillwatch.__version__,
+        best=tuple(best_of(lines_of(rows))),
+    )  # fmt: skip
     _write(card, request.out)
     return card
 
@@ -140,7 +143,7 @@ def _setup(cell: Cell, plan: Plan, bench: Bench, run: tuple[LabRequest, Corpus, 
     shutil.rmtree(folder, ignore_errors=True)
     return CellSetup(
         bench=bench, settings=load_settings(defence.settings), verdict=defence.verdict,
-        pace=plan.adaptive.pace if cell.thief == "adaptive" else plan.pace,
+        pace=pace_of(cell, plan),
         judge_hours=plan.watching.judge_hours, decide_hours=plan.watching.decide_hours,
         background=plan.watching.background, corpus=corpus, folder=folder,
         manifest=request.out / "manifests" / f"{key}.json", key=lab_key(request.out), say=request.say,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from stillwatch.app.committed import canary_reveal, mark_reveals
 from stillwatch.app.state import has_key
+from stillwatch.app.twinbooks import twin_reveals
 from stillwatch.ledger import stamps
 from stillwatch.ledger.checkpoint import Note, read_note, verifier_key
 from stillwatch.ledger.folder import ABOUT, COMMIT, Checked, LedgerFolder
@@ -139,7 +140,7 @@ def reveals(state: Path) -> list[Reveal]:
         with open_control(state, new=False) as book:
             secret = canary_secret(state)
             found += [canary_reveal(record, secret) for record in book.canaries()]
-    return found
+    return [*found, *twin_reveals(state)]
 
 
 def commit_all(state: Path) -> dict[str, int]:

@@ -19,7 +19,16 @@ from stillwatch.app.clipped import ClippedSource
 from stillwatch.app.consolepages import judged_of, publish_pages
 from stillwatch.app.control import open_control
 from stillwatch.app.livefolder import LiveFolder
-from stillwatch.app.report import About, left_out, main_epoch, names_in, report_of, write_outputs, write_store_note
+from stillwatch.app.report import (
+    About,
+    left_out,
+    main_epoch,
+    names_in,
+    report_of,
+    unread_parts,
+    write_outputs,
+    write_store_note,
+)
 from stillwatch.app.settings import Settings
 from stillwatch.app.unmasked import Unmasked, UnmaskedNames
 from stillwatch.console.report import InputFile, Report
@@ -60,6 +69,7 @@ class LiveJudge:
         source = ClippedSource(Unmasked(snapshot, self.ring, keys), until)
         before = self.before()
         verdicts = self._verdicts(source)
+        verdicts = replace(verdicts, notes=(*verdicts.notes, *unread_parts(tally)))
         names = names_in(UnmaskedNames(store, self.ring, keys), verdicts)
         verdicts = keep_ids(verdicts, names, before.held)
         held = hold(

@@ -112,6 +112,7 @@ class LiveIntake:
         served = [one for segment in group for one in segment.exchanges]
         if self.keep is not None:
             self.keep(served)  # before the events: a group whose events are kept is not read again
+        served = [one for one in served if one.kind != "twin"]  # what nobody got is no event
         exchanges, reasons = read_all_served(served)
         events, kept, failed = reduced(self.reducer, exchanges)
         took = Took(
@@ -124,7 +125,7 @@ class LiveIntake:
             self._put_names(events, kept)  # before the events: a group whose events are kept is not read again
             took.events = self.store.ingest(digest, iter([events]), SOURCE)
             took.first = float(events["time"].min())
-        self._count(kept, reasons + failed, len(served))
+        self._count(kept, reasons + failed, len(kept) + len(reasons) + len(failed))
         return took
 
     def _put_names(self, events: EventArray, exchanges: list[Exchange]) -> None:

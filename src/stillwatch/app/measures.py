@@ -58,6 +58,8 @@ def _vault(vault: object) -> Iterator[str]:
         yield f"{share:.2%} of answers"
     if getattr(vault, "confirmed", False):
         yield "accounts under a confirmed verdict"
+    if getattr(vault, "wants_twins", False):
+        yield "requests that are answered twice"
 
 
 def _rule(rule: Rule, *, shadow: bool) -> Measure:

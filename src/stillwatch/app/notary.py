@@ -14,13 +14,13 @@ from typing import Final
 import uvicorn
 
 from stillwatch.app.notices import Notices
+from stillwatch.app.statecopies import MEMBERS
 from stillwatch.exchange.notary.epochs import epoch_at
 from stillwatch.exchange.notary.keyroom import KeyRoom, Turned
 from stillwatch.exchange.notary.members import MemberBook
 from stillwatch.exchange.notary.service import Notary, notary_app
 from stillwatch.terms.errors import StillwatchError
 
-_MEMBERS: Final = "members.sqlite"
 _LOOK_SECONDS: Final = 60.0
 _HEAD_BYTES: Final = 16_384
 _AT_ONCE: Final = 64
@@ -93,7 +93,7 @@ def open_members(folder: Path, *, new: bool = True) -> MemberBook:
     """
     if not new:
         KeyRoom.open(folder)
-    return MemberBook(folder / _MEMBERS)
+    return MemberBook(folder / MEMBERS)
 
 
 def serve_notary(folder: Path, serving: NotaryServing) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stillwatch.app.examineplan import SuspectPlan
 from stillwatch.suspects.endpoint import EndpointSuspect
-from stillwatch.suspects.local import LocalSuspect, Spell, Tokenise, TokenModel
+from stillwatch.suspects.local import LocalSuspect, MeanModel, Spell, Tokenise, TokenModel
 from stillwatch.suspects.suspect import Suspect
 from stillwatch.terms.errors import StillwatchError
 
@@ -58,6 +58,29 @@ def load_model(path: Path) -> TokenModel:
             raise StillwatchError(f"model folder {path.name}: holds {len(held)} .pt files; must hold one.")
         path = held[0]
     return LanguageModel.load(path)
+
+
+def load_reference(plan: SuspectPlan) -> TokenModel:
+    """Return the reference of a plan: one model, or several as one.
+
+    Raises:
+        StillwatchError: one is not there, or torch is not installed.
+    """
+    models = tuple(load_model(Path(where)) for where in (plan.where, *plan.also))
+    return models[0] if len(models) == 1 else MeanModel(models)
+
+
+def open_reference(plan: SuspectPlan, tokenizer: str) -> LocalSuspect:
+    """Return the reference of a plan as one that tells losses on texts.
+
+    Raises:
+        StillwatchError: as `load_reference`; or the tokeniser's file is not there.
+    """
+    from stillwatch.engines.tokens import load_tokens
+
+    tokens = load_tokens(Path(tokenizer))
+    return LocalSuspect(model=load_reference(plan), name="reference", where=plan.where,
+                        tokenise=lambda text: [int(one) for one in tokens.ids(text)])  # fmt: skip
 
 
 def _local(plan: SuspectPlan, tokenizer: str) -> Suspect:

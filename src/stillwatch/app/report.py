@@ -112,6 +112,17 @@ def left_out(store: EventSource) -> tuple[str, ...]:
     )
 
 
+def unread_parts(tally: Tally) -> tuple[str, ...]:
+    """Return a note when requests held parts that no reader opens, since a question can stand in any of them."""
+    held = tally.fields.get("unread", 0)
+    if not held:
+        return ()
+    return (
+        f"{held:,} of {tally.good:,} requests hold parts that are not read (recordings, films, PDFs, files and "
+        "pictures by address): what they say is in no sketch.",
+    )
+
+
 def write_outputs(report: Report, out: Path) -> None:
     """Write report.html, report.json, accounts.csv and the state that `explain` reads."""
     out.mkdir(parents=True, exist_ok=True)

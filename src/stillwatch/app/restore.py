@@ -1,6 +1,8 @@
 """Put a backup back: every file checked first, what was there moved aside, never deleted.
 
-In: a backup, a state folder whose gateway is stopped. Out: the state as it was backed up.
+In: a backup, a state folder that no process uses. Out: the state as it was backed up; sessions of the console end, and
+trail and ledger say that it was put back. What was said to others since is not unsaid: a ledger, and the record of what
+was told to a hub, stay as they are where they are.
 """
 
 import os
@@ -19,16 +21,21 @@ from stillwatch.app.bundle import Manifest, opened
 from stillwatch.app.ledgerpack import unpack_ledger
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.servedindex import unpack_served
-from stillwatch.app.state import KEY_BYTES, has_key
+from stillwatch.app.state import KEY_BYTES
+from stillwatch.app.statecopies import CONTROL, HUB, MEMBERS, RECEIVED, SECRETS, check_unused, has_secret
+from stillwatch.app.trailledger import say_restored
 from stillwatch.store.control import SqliteControl
 from stillwatch.store.lock import FolderLock
 from stillwatch.terms.errors import StillwatchError, StoreBusy
 
 _ASIDE: Final = (
-    "master.key", "control.sqlite", "control.sqlite-wal", "control.sqlite-shm", "published.json", "settings.toml",
-    "live", "spool", "marks",
+    *SECRETS, *(f"{name}{end}" for name in (CONTROL, HUB, MEMBERS) for end in ("", "-wal", "-shm")), "published.json",
+    "settings.toml", "live", "spool", "marks",
 )  # fmt: skip
 """What is moved aside before a backup takes its place."""
+_KEPT: Final = frozenset({RECEIVED})
+"""What is put back only where there is none."""
+_NOT_PLAIN: Final = frozenset({"live/events.parquet", "live/names.json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +68,10 @@ def restore(request: RestoreRequest) -> Restored:
     """
     state = request.state
     with opened(request.source) as (folder, manifest):
-        if "master.key" not in manifest.files or manifest.files["master.key"].size != KEY_BYTES:
-            raise StillwatchError(f"backup {request.source}: has no whole master.key; take another backup.")
-        if has_key(state) and not request.replace:
+        found = [manifest.files[name] for name in SECRETS if name in manifest.files]
+        if not found or any(entry.size != KEY_BYTES for entry in found):
+            raise StillwatchError(f"backup {request.source}: has no whole {' or '.join(SECRETS)}; take another backup.")
+        if has_secret(state) and not request.replace:
             raise StillwatchError(
                 f"state folder {state}: has a key of its own. --replace moves what is there aside and puts the backup "
                 "in its place; or name a new folder with --state."
@@ -73,11 +81,12 @@ def restore(request: RestoreRequest) -> Restored:
             _check_control(folder, state)
             with LiveFolder(state).taken():
                 with _unused(state):
-                    pass
+                    check_unused(state)
                 aside = _move_aside(state, request.now)
                 _put(folder, manifest, state)
                 unpack_served(state)
                 unpack_ledger(state)
+                say_restored(state, manifest.made_at, request.now)
         except OSError as problem:
             raise StillwatchError(f"state folder {state}: {problem.strerror}; nothing was deleted.") from None
         events = _put_events(folder, manifest, state) if "live/events.parquet" in manifest.files else 0
@@ -129,9 +138,10 @@ def _move_aside(state: Path, now: float) -> Path | None:
 
 
 def _put(folder: Path, manifest: Manifest, state: Path) -> None:
-    """Copy the small files, the key last: a state that is only half put back has no key, and no key is good there."""
-    names = [name for name in manifest.files if name not in ("live/events.parquet", "live/names.json", "master.key")]
-    for name in (*names, "master.key"):
+    """Copy the small files, secrets last: a state that is only half put back has none, and no key is good there."""
+    there = {name for name in _KEPT if (state / name).exists()}
+    names = [name for name in manifest.files if name not in {*_NOT_PLAIN, *SECRETS, *there}]
+    for name in (*names, *(name for name in SECRETS if name in manifest.files)):
         path = state / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

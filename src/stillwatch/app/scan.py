@@ -17,7 +17,16 @@ from stillwatch.app.addresses import packaged_addresses
 from stillwatch.app.calibration import read_calibration
 from stillwatch.app.eventfile import IMPORTER, EventFile
 from stillwatch.app.intake import Intake, Taken, spelt
-from stillwatch.app.report import About, left_out, main_epoch, names_in, report_of, write_outputs, write_store_note
+from stillwatch.app.report import (
+    About,
+    left_out,
+    main_epoch,
+    names_in,
+    report_of,
+    unread_parts,
+    write_outputs,
+    write_store_note,
+)
 from stillwatch.app.settings import Settings
 from stillwatch.app.state import master_key
 from stillwatch.console.report import InputFile, Report
@@ -83,7 +92,8 @@ def scan(request: ScanRequest, progress: Progress) -> ScanOutcome:
         progress("judging")
         verdicts = judge(store, request.settings.detect, epoch=main_epoch(store), calibration=calibration)
         passed = tuple(f"passed over: {spelt(why)}" for why in sources.skipped.values())
-        verdicts = replace(verdicts, notes=(*verdicts.notes, *left_out(store), *nameless(taken), *passed))
+        notes = *left_out(store), *nameless(taken), *unread_parts(total(taken)), *passed
+        verdicts = replace(verdicts, notes=(*verdicts.notes, *notes))
         report = _report(request, store, taken, verdicts)
     whole = total(taken)
     write_outputs(report, request.out)

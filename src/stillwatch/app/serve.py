@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -26,7 +27,9 @@ from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import STOPPING, ProcessPlan
 from stillwatch.app.settings import Settings
 from stillwatch.app.settingscheck import check_startable
+from stillwatch.app.shelldesk import keep_rule
 from stillwatch.app.spoolkey import spool_key
+from stillwatch.app.twinbooks import begin_twins
 from stillwatch.gateway.litellm import intake_token
 from stillwatch.gateway.upstream import upstream_key
 from stillwatch.policy.check import disclosures
@@ -125,6 +128,7 @@ class Supervisor:
     def _start(self, child: Child, now: float) -> None:
         child.started = now
         child.process = self._context.Process(target=child.target, args=child.arguments, name=child.name)
+        resource_tracker.ensure_running()  # starting it unblocks these signals again, until Python 3.12
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             child.process.start()
@@ -241,8 +245,11 @@ def _check(settings: Settings, state: Path) -> None:
     check_startable(settings)
     upstream_key(settings.gateway)
     intake_token(settings.litellm)
-    with open_control(state):
+    with open_control(state) as book:
         key_secret(state)
+        keep_rule(book, settings.console, time.time())
+    if settings.vault.wants_twins:
+        begin_twins(state, time.time())
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -45,6 +45,7 @@ def look_over(settings: Settings, environment: Mapping[str, str], now: float) ->
             *_upstream(settings),
             *_addresses(settings),
             *_evidence(settings),
+            *_people(settings),
             *_secrets(settings, environment),
             *_rules(settings, now),
         ),
@@ -69,6 +70,11 @@ def check_startable(settings: Settings) -> None:
             f"vault.tokenizer = {settings.vault.tokenizer!r}: no such file; give the tokenizer.json or .gguf of the "
             "model that is served."
         )
+    if settings.vault.wants_twins and settings.gateway.credentials == "pass":
+        faults.append(
+            "vault.twins: the upstream would bill callers for answers that they never get; needs gateway.credentials = "
+            '"replace".'
+        )
     if calibration and not Path(calibration).is_file():
         faults.append(f"watch.calibration = {calibration!r}: no such file; `stillwatch calibrate` makes one.")
     if faults:
@@ -81,9 +87,21 @@ def _evidence(settings: Settings) -> list[str]:
     found = []
     if vault.share > 0.0:
         found.append("vault.share: keeps text of accounts that nothing is held against; say so in your notice.")
+    if vault.wants_twins:
+        found.append("vault.twins: asks the upstream twice for some answers, and keeps both; say so in your notice.")
     stopped = [rule for rule in policy.rules if rule.needs == "confirmed" and rule.action in ("challenge", "refuse")]
     if vault.confirmed and stopped and not any(policy.in_shadow(rule) for rule in stopped):
         found.append("vault.confirmed: confirmed accounts are challenged or refused, and get no answers to keep.")
+    return found
+
+
+def _people(settings: Settings) -> list[str]:
+    """Return where two people are wanted and one would do."""
+    console, found = settings.console, []
+    if console.two_people == "always" and console.shell == "decide":
+        found.append('console.two_people: one person at the shell still decides alone; give console.shell = "propose".')
+    if console.shell == "propose" and not console.enabled:
+        found.append('console.shell = "propose": approvers agree at the console; start it with console.enabled.')
     return found
 
 

@@ -36,6 +36,8 @@ class VaultAsk:
     since: float = -math.inf
     """Event time, seconds since 1970."""
     until: float = math.inf
+    why: str = ""
+    """Kept for this reason: `share`, `confirmed` or `twin`."""
 
     def __post_init__(self) -> None:
         if self.account:
@@ -48,6 +50,7 @@ class VaultAsk:
             (not self.account or head.account == self.account)
             and (not mark or head.id == mark)
             and self.since <= head.time < self.until
+            and (not self.why or head.why == self.why)
         )
 
 
@@ -140,7 +143,7 @@ def read_records(state: Path, ask: VaultAsk, reader: Reader, key: tuple[Path, st
     Raises:
         StillwatchError: nobody is named, the key cannot be read or is another one, or the log cannot be written.
     """
-    if not ask.account and not ask.request_id:
+    if not ask.account and not ask.request_id and ask.why != "twin":  # pairs are read as a whole, to be examined
         raise StillwatchError(
             "vault read: names nobody; give --account or --request, so that no more is read than needed."
         )
@@ -229,7 +232,7 @@ def holdings(state: Path) -> VaultHoldings:
     return VaultHoldings(
         segments=len(paths), records=len(heads), bytes=size, accounts=len({head.account for head in heads}),
         first=min((head.time for head in heads), default=None), last=max((head.time for head in heads), default=None),
-        by_why={why: sum(head.why == why for head in heads) for why in ("share", "confirmed")},
+        by_why={why: sum(head.why == why for head in heads) for why in ("share", "confirmed", "twin")},
         keys=tuple(sorted({segment.key for segment in whole})),
         damaged=len(segments) - len(whole) + sum(segment.torn + segment.damaged for segment in whole), reads=len(reads),
         purges=sum(entry.kind == "purge" for entry in entries), last_read=reads[-1].at if reads else None,

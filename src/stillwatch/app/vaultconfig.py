@@ -26,6 +26,15 @@ class VaultConfig:
     old."""
     max_bytes: int = 1_073_741_824
     """Most bytes that the vault takes on disk, at least 1,048,576; what would pass that is left out and counted."""
+    twins: float = 0.0
+    """Share of requests that are answered twice for the exam `withheld-sample`: a coin says which answer the caller
+    gets, and both are kept; from 0 to 0.01, with `share` at most 0.01. One more upstream request each."""
+    twins_confirmed: bool = False
+    """Answer every request of accounts under a verdict that a person confirmed twice, and keep both answers."""
+    twins_a_day: int = 1_000
+    """Most requests answered twice in a day, UTC, at least 1; each worker has its part, and counts from its start."""
+    twins_busy: int = 16
+    """A worker answers none twice while it has more requests than this under way, at least 1."""
     served_contexts: bool = False
     """Keep keyed digests of the token contexts that marked accounts were served; no text, and apart from the vault."""
     tokenizer: str = ""
@@ -37,15 +46,23 @@ class VaultConfig:
         check_range("vault.retention_days", self.retention_days, low=1.0 - 1e-9, high=366.0 + 1e-9)
         check_range("vault.max_bytes", self.max_bytes, low=(1 << 20) - 1, high=1 << 50)
         check_range("vault.max_contexts", self.max_contexts, low=999, high=1 << 28)
+        for name in ("twins_a_day", "twins_busy"):
+            check_range(f"vault.{name}", getattr(self, name), low=0, high=1 << 30)
         if not 0.0 <= self.share <= MOST_SHARE:
             raise StillwatchError(
                 f"vault.share = {self.share}: must lie from 0 to {MOST_SHARE}; the vault keeps the text of at most 1 % "
                 "of answers.\nRun `stillwatch config explain vault.share` for what it changes."
             )
+        if not 0.0 <= self.twins <= MOST_SHARE - self.share + 1e-12:
+            raise StillwatchError(
+                f"vault.twins = {self.twins}: must lie from 0 to {MOST_SHARE}, and with vault.share not pass it; the "
+                "vault keeps the text of at most 1 % of answers.\nRun `stillwatch config explain vault.twins` for what "
+                "it changes."
+            )
         if self.wanted and not self.public_key:
             raise StillwatchError(
-                "vault.public_key is empty: vault.share and vault.confirmed need it. Make a key with `stillwatch vault "
-                "keygen --out FILE` on another machine, and give the public key that it prints."
+                "vault.public_key is empty: vault.share, vault.confirmed and vault.twins need it. Make a key with "
+                "`stillwatch vault keygen --out FILE` on another machine, and give the public key that it prints."
             )
         if self.public_key:
             from stillwatch.store.vaultkeys import read_public_text
@@ -57,4 +74,9 @@ class VaultConfig:
     @property
     def wanted(self) -> bool:
         """Whether any text is to be kept."""
-        return self.share > 0.0 or self.confirmed
+        return self.share > 0.0 or self.confirmed or self.wants_twins
+
+    @property
+    def wants_twins(self) -> bool:
+        """Whether some requests are answered twice."""
+        return self.twins > 0.0 or self.twins_confirmed

@@ -6,6 +6,7 @@ that is not kept, nothing where the vault is off. Left to `store.vaultwriter`: f
 """
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +17,16 @@ import msgspec
 
 from stillwatch.app.control import open_control
 from stillwatch.app.state import master_key
+from stillwatch.app.twinbooks import coin_key, commit_pairs
 from stillwatch.app.vaultconfig import VaultConfig
+from stillwatch.forensics.twins import PairDigests, coin
 from stillwatch.policy.decisions import in_force
 from stillwatch.sketch.keys import KeyRing
 from stillwatch.store.control import FILE_NAME, SqliteControl
 from stillwatch.store.vaultkeys import key_name, read_public_text
 from stillwatch.store.vaultseal import RecordHead, RecordText
 from stillwatch.store.vaultwriter import VaultLimits, VaultRecord, VaultWriter
+from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.served import Served
 
 VAULT: Final = "vault"
@@ -34,6 +38,7 @@ _SAY_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 60.0
 _RETAIN_SECONDS: Final = 3_600.0
 _DECIDED_SECONDS: Final = 5.0
+_COMMIT_SECONDS: Final = 600.0
 MarkEpoch = Callable[[float], int]
 """From an event time to the epoch of the mark that was in force; -1 for none."""
 
@@ -55,6 +60,12 @@ class VaultStatus:
     kept: int = 0
     by_share: int = 0
     """Of those kept, by `share`."""
+    twins: bool = False
+    """Whether some requests are answered twice."""
+    pairs: int = 0
+    """Pairs of answers kept."""
+    committed: int = 0
+    """Pairs that the ledger committed to."""
     repeated: int = 0
     """Given again after a stop, and not kept twice."""
     full: int = 0
@@ -81,6 +92,7 @@ class VaultKeeper:
     mark_epoch: MarkEpoch = lambda _: -1
     status: VaultStatus = field(default_factory=VaultStatus)
     _request_key: bytes = field(default=b"", repr=False)
+    _coin_key: bytes = field(default=b"", repr=False)
     _share_key: bytes = field(default=b"", repr=False)
     _writer: VaultWriter | None = None
     _book: SqliteControl | None = None
@@ -88,16 +100,18 @@ class VaultKeeper:
     _decided_at: float = -1e9
     _said_at: float = -1e9
     _retained_at: float = -1e9
+    _committed_at: float = -1e9
 
     def __post_init__(self) -> None:
         ring, config = KeyRing(master_key(self.state)), self.config
         self._request_key, self._share_key = ring.lasting(REQUEST_PURPOSE), ring.lasting(_SHARE_PURPOSE)
+        self._coin_key = coin_key(ring)
         public = read_public_text(config.public_key) if config.public_key else b""
         limits = VaultLimits(retention_days=config.retention_days, max_bytes=config.max_bytes)
         self._writer = VaultWriter(self.state / VAULT, public, limits)
         self.status = VaultStatus(
             share=config.share, confirmed=config.confirmed, key=key_name(public) if config.wanted else "",
-            retention_days=config.retention_days, max_bytes=config.max_bytes,
+            retention_days=config.retention_days, max_bytes=config.max_bytes, twins=config.wants_twins,
         )  # fmt: skip
 
     def keep(self, served: Sequence[Served], now: float) -> None:
@@ -114,6 +128,7 @@ class VaultKeeper:
             if chosen and self._writer is not None:
                 done = self._writer.keep(chosen, now)
                 self.status.kept += done.kept
+                self.status.pairs += sum(1 for one in chosen[: done.kept] if one.head.pair)
                 self.status.repeated += done.repeated
                 self.status.full += done.full
         except Exception as problem:  # whatever it is, the intake goes on; the words of it might quote what was kept
@@ -128,10 +143,20 @@ class VaultKeeper:
             if clock - self._retained_at >= _RETAIN_SECONDS and self._writer is not None:
                 self._retained_at = clock
                 self.status.dropped_segments += self._writer.retain(now)
+            if self.config.wants_twins and clock - self._committed_at >= _COMMIT_SECONDS:
+                self._committed_at = clock
+                self._commit(now)
             if clock - self._said_at >= (_SAY_SECONDS if self.config.wanted else _IDLE_SECONDS):
                 self._said_at = clock
                 self.say(now)
         except Exception as problem:
+            self.status.problem = type(problem).__name__
+
+    def _commit(self, now: float) -> None:
+        """Commit to the pairs that are new; a ledger that refuses is said, and asked again later."""
+        try:
+            self.status.committed += commit_pairs(self.state, self.state / VAULT, now)
+        except (OSError, StillwatchError) as problem:
             self.status.problem = type(problem).__name__
 
     def say(self, now: float) -> None:
@@ -148,7 +173,7 @@ class VaultKeeper:
 
     def close(self) -> None:
         """Say what was done, and let go of the files; never raises."""
-        self._said_at = -1e9
+        self._said_at = self._committed_at = -1e9
         self.tend(time.time())
         if self._writer is not None:
             self._writer.close()
@@ -159,6 +184,8 @@ class VaultKeeper:
         confirmed = self._decided(now) if self.config.confirmed else frozenset()
         chosen = []
         for one in served:
+            if one.kind == "twin" and self.config.wants_twins:
+                chosen.append(self._pair(one))
             if not one.answer or one.kind != "wire":
                 continue
             self.status.seen += 1
@@ -187,6 +214,18 @@ class VaultKeeper:
             request=one.request, answer=one.answer,
         )  # fmt: skip
         return VaultRecord(head=head, text=text)
+
+    def _pair(self, one: Served) -> VaultRecord:
+        """Return the record of a pair: both answers, and in the clear what commits to them."""
+        nonce = secrets.token_bytes(16)
+        served_second = coin(self._coin_key, one.request_id)
+        answers = (one.twin, one.answer) if served_second else (one.answer, one.twin)
+        pair = PairDigests.of(one.request_id, nonce, one.request, answers).digest
+        found = self._record(one, "twin")
+        return VaultRecord(
+            head=msgspec.structs.replace(found.head, pair=bytes.fromhex(pair)),
+            text=msgspec.structs.replace(found.text, twin=one.twin, nonce=nonce),
+        )  # fmt: skip
 
     def _decided(self, now: float) -> frozenset[str]:
         """Return the accounts under a verdict that a person confirmed and has not taken back."""

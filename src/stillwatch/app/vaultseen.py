@@ -32,6 +32,7 @@ def vault_line(seen: VaultStatus | None) -> str:
         return "off: no text is kept" + (f"; {seen.problem}" if seen.problem else "")
     what = [f"{100.0 * seen.share:g} % of answers"] if seen.share else []
     what += ["confirmed accounts"] if seen.confirmed else []
+    what += ["twin answers"] if seen.twins else []
     full = f", {seen.full:,} left out: full" if seen.full else ""
     lost = f", {seen.failed:,} lost ({seen.problem})" if seen.failed else ""
     return f"on: {' and '.join(what)}; {seen.kept:,} answers kept{full}{lost}"

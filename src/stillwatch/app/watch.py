@@ -5,6 +5,7 @@ In: sealed segments of all workers. Out: events in `live/store`, which it alone 
 A stop at any moment loses nothing and counts nothing twice. Left to `livetake` and `livejudge`: the two halves.
 """
 
+import contextlib
 import math
 import os
 import threading
@@ -212,7 +213,8 @@ def run_watcher(plan: ProcessPlan) -> None:
     """Be the watcher until told to stop; what the supervisor starts."""
     stop = threading.Event()
     stop_on_signal(stop.set)
-    os.nice(_NICE)
+    with contextlib.suppress(OSError):  # a sandbox may forbid it, which is no reason not to watch
+        os.nice(_NICE)
     notices = Notices(role="watcher", as_json=plan.as_json)
     try:
         Watcher(plan.folder, plan.settings, plan.clock, plan.key, notices).run(stop)

@@ -12,6 +12,7 @@ from pathlib import Path
 from stillwatch.app.livefolder import LiveFolder, shared_clock
 from stillwatch.app.notices import Notices
 from stillwatch.app.settings import Settings
+from stillwatch.app.shelldesk import keep_rule_of
 from stillwatch.app.spoolkey import spool_key
 from stillwatch.app.watch import Watcher
 
@@ -25,6 +26,7 @@ def watch(settings: Settings, state: Path, *, as_json: bool = False) -> None:
     folder = LiveFolder(state).made()
     with folder.taken():
         notices = Notices(role="watcher", as_json=as_json)
+        keep_rule_of(state, settings.console, time.time())
         clock = shared_clock(folder, settings.watch, time.time())
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -24,13 +24,18 @@ from stillwatch.app.grantkeys import grants_of
 from stillwatch.app.limits import meters_of
 from stillwatch.app.notices import Notices
 from stillwatch.app.processplan import ProcessPlan, stop_on_signal
+from stillwatch.app.settings import Settings
+from stillwatch.app.state import master_key
 from stillwatch.app.treating import treater_of
+from stillwatch.app.twinbooks import coin_key
 from stillwatch.gateway.app import SERVER_OPTIONS, Gateway
 from stillwatch.gateway.desk import MemoryDesk
 from stillwatch.gateway.litellm import Sources, intake_token, litellm_routes
 from stillwatch.gateway.spool import SpoolWriter
+from stillwatch.gateway.twins import TwinPlan
 from stillwatch.gateway.upstream import Upstream, upstream_key
 from stillwatch.logs.litellm import account_of
+from stillwatch.sketch.keys import KeyRing
 
 _STATUS_SECONDS = 1.0
 
@@ -51,6 +56,8 @@ class Worker:
         upstream = Upstream(settings.gateway, upstream_key(settings.gateway))
         self.gateway = Gateway(settings.gateway, self.desk, self.recorder, upstream, self._event_time)
         self.gateway.treat_with(treater_of(state, settings, f"w{number}", self.desk.canaries))
+        if settings.vault.wants_twins:
+            self.gateway.draw_twins(_twin_plan(settings, KeyRing(master_key(state)), self.desk))
         sources = Sources(desk=self.desk, recorder=self.recorder, account_of=account_of)
         self._routes = litellm_routes(settings.litellm, intake_token(settings.litellm), sources)
 
@@ -116,6 +123,15 @@ class Worker:
             draft.replace(path)
         except OSError:
             pass  # a full disk is no reason to stop answering
+
+
+def _twin_plan(settings: Settings, ring: KeyRing, desk: MemoryDesk) -> TwinPlan:
+    vault = settings.vault
+    return TwinPlan(
+        share=vault.twins, confirmed=desk.confirmed if vault.twins_confirmed else None, busy=vault.twins_busy,
+        a_day=max(1, vault.twins_a_day // settings.serve.workers), coin_key=coin_key(ring),
+        share_key=ring.lasting("withheld share"),
+    )  # fmt: skip
 
 
 class _Server(uvicorn.Server):

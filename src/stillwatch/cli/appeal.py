@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stillwatch.cli import options
+from stillwatch.cli.decide import proposed_line
 from stillwatch.cli.show import as_table, moment, print_json
 from stillwatch.console.wording import plural
 
@@ -76,15 +77,18 @@ def answer_one(
     appeal_id: str, grant: bool, refuse: bool, by: str, reason: str, days: float, state: Path, as_json: bool
 ) -> None:
     """Answer APPEAL with --grant or --refuse; --grant also releases the account for --days."""
-    from stillwatch.app.appeals import Answer, answer_appeal
+    from stillwatch.app.appeals import Answer
     from stillwatch.app.control import open_control
+    from stillwatch.app.shelldesk import Proposed, answer_at_shell
 
     if grant == refuse:
         raise click.UsageError("give exactly one of --grant and --refuse.")
     with open_control(state, new=False) as book:
-        done = answer_appeal(book, Answer(id=appeal_id, grant=grant, by=by, reason=reason, days=days), time.time())
+        done = answer_at_shell(book, Answer(id=appeal_id, grant=grant, by=by, reason=reason, days=days), time.time())
     if as_json:
-        return print_json(asdict(done))
+        return print_json({"proposed": asdict(done)} if isinstance(done, Proposed) else asdict(done))
+    if isinstance(done, Proposed):
+        return click.echo(proposed_line(done.number, done.why))
     click.echo(f"Appeal {done.appeal.id} of account {done.appeal.account}: {done.appeal.state} by {done.appeal.by}.")
     if done.release:
         click.echo(f"Decision {done.release.id} releases the account until {moment(done.release.expires)}.")

@@ -20,7 +20,7 @@ from stillwatch.cli.show import moment, print_json
 def backup(target: Path, config: Path | None, events: bool, state: Path, as_json: bool) -> None:
     """Back the state folder up into a new folder, or one new file that ends in .tar, while it is used.
 
-    The backup holds the master key: keep it as safe as the state folder itself.
+    It may be a gateway's, a hub's or a notary's. The backup holds its secret: keep it as safe as the folder itself.
     """
     from stillwatch.app.backup import BackupRequest, back_up
 
@@ -30,7 +30,8 @@ def backup(target: Path, config: Path | None, events: bool, state: Path, as_json
         return print_json(asdict(manifest))
     size = sum(entry.size for entry in manifest.files.values())
     click.echo(f"Backup: {target}, {len(manifest.files)} files, {size:,} bytes ({_counted(manifest)}).")
-    click.echo("It holds the master key: keep it as safe as the state folder itself.", err=True)
+    secret = "the master key" if "master.key" in manifest.files else "the notary's identity, and no key of an epoch"
+    click.echo(f"It holds {secret}: keep it as safe as the state folder itself.", err=True)
 
 
 @click.command()
@@ -39,7 +40,10 @@ def backup(target: Path, config: Path | None, events: bool, state: Path, as_json
 @options.control_state
 @options.as_json
 def restore(source: Path, replace: bool, state: Path, as_json: bool) -> None:
-    """Put a backup back into a state folder whose gateway is stopped; every file is checked first."""
+    """Put a backup back into a state folder that nothing uses; every file is checked first.
+
+    Keys, tokens and people that were revoked or disabled since the backup are good again: look at them first.
+    """
     from stillwatch.app.restore import RestoreRequest
     from stillwatch.app.restore import restore as run
 

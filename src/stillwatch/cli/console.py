@@ -1,5 +1,6 @@
 """`stillwatch console`: serve the pages for people, and say who may sign in."""
 
+import json
 import sys
 import time
 from dataclasses import asdict
@@ -198,7 +199,7 @@ def audit(check: bool, last: int, state: Path, as_json: bool) -> None:
     Exit code 0: printed, or the chain holds; 1: the chain is broken.
     """
     from stillwatch.app.control import open_control
-    from stillwatch.app.trailledger import contradicted
+    from stillwatch.app.trailledger import contradicted, restores
     from stillwatch.store.people import People
 
     with open_control(state, new=False) as book:
@@ -207,16 +208,23 @@ def audit(check: bool, last: int, state: Path, as_json: bool) -> None:
         against = contradicted(people, state) if check and broken is None else None
         entries = () if check else people.trail(limit=last)
     if check:
-        told = {"entries": head[0], "head": head[1], "broken": broken, "ledger_entry_contradicted": against}
+        back = restores(state)
+        told = {"entries": head[0], "head": head[1], "broken": broken, "ledger_entry_contradicted": against,
+                "restored_at_ledger_entries": back}  # fmt: skip
         holds = f"{head[0]} entries, the chain holds; head {head[1]}"
+        holds += f"; put back from a backup at entry {', '.join(map(str, back))} of the ledger" if back else ""
         said = holds if broken is None else f"entry {broken} does not follow from the one before"
         said = said if against is None else f"the trail was made anew: entry {against} of the ledger says otherwise"
         print_json(told) if as_json else click.echo(said)
         sys.exit(broken is not None or against is not None)
     if as_json:
         return print_json([asdict(entry) for entry in entries])
-    rows = [(e.number, moment(e.at), e.by, e.how, e.what, e.subject, e.digest[:12]) for e in entries]
-    click.echo(as_table(("no", "at", "who", "by", "what", "of", "digest"), rows, "Nothing was changed yet."))
+    rows = [
+        (e.number, moment(e.at), e.by, e.how, json.loads(e.detail).get("by") or "-", e.what, e.subject, e.digest[:12])
+        for e in entries
+    ]
+    head_row = ("no", "at", "who", "by", "stated", "what", "of", "digest")
+    click.echo(as_table(head_row, rows, "Nothing was changed yet."))
 
 
 @console.command("openapi")

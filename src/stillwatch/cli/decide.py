@@ -49,16 +49,25 @@ def _decide(verb: str, given: dict[str, Any]) -> None:
     from stillwatch.app.claims import claims_of
     from stillwatch.app.control import open_control
     from stillwatch.app.decide import Ask
-    from stillwatch.app.decide import decide as run
+    from stillwatch.app.shelldesk import decide_at_shell
 
     names = ("subject", "by", "reason", "days", "kind", "without_verdict", "include_cleared")
     ask = Ask(verb=verb, **{name: given[name] for name in names})
     claims = claims_of(given["state"], given["report"])
     with open_control(given["state"]) as book:
-        done = run(book, ask, claims, time.time(), dry_run=given["dry_run"])
+        done, proposed = decide_at_shell(book, ask, claims, time.time(), dry_run=given["dry_run"])
     if given["as_json"]:
-        return print_json(asdict(done))
-    click.echo("\n".join(safe(line) for line in _told(done, given["dry_run"])))
+        return print_json({**asdict(done), **({"proposed": asdict(proposed)} if proposed else {})})
+    lines = _told(done, given["dry_run"] or proposed is not None)
+    if proposed is not None:
+        lines.append(proposed_line(proposed.number, proposed.why))
+    click.echo("\n".join(safe(line) for line in lines))
+
+
+def proposed_line(number: int, why: str) -> str:
+    """Return what is said of a proposal; its number is 0 where it was only tried."""
+    lead = f"Proposed, number {number}" if number else "It would be a proposal"
+    return f"{lead}: {why}, so an approver has to agree at the console."
 
 
 def _told(done: Any, dry_run: bool) -> list[str]:

@@ -10,6 +10,7 @@ import click
 from stillwatch.cli import options
 from stillwatch.cli.progress import Ticker
 from stillwatch.cli.show import as_table, print_json
+from stillwatch.cli.vault import passphrase_of
 from stillwatch.console.wording import safe
 
 _AUTHORITIES = ("owner", "contract", "court")
@@ -66,11 +67,13 @@ def plan(plan_file: Path, as_json: bool, **given: Any) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--material", "pairs", multiple=True, metavar="NAME=FILE",
               help="Take FILE as the material NAME of the protocol; may be given again.")  # fmt: skip
+@click.option("--vault-key", type=options.FILE, help="Private key of the vault, for withheld-sample.")
+@click.option("--passphrase-file", type=options.FILE, help="Passphrase of that key, first line.")
 @options.by
 @options.control_state
 @options.quiet
 @options.as_json
-def run(folder: Path, pairs: tuple[str, ...], by: str, state: Path, quiet: bool, as_json: bool) -> None:
+def run(folder: Path, pairs: tuple[str, ...], quiet: bool, as_json: bool, **given: Any) -> None:
     """Ask the suspect, open the secrets, compute the findings and print what they come to.
 
     The same command goes on after a break. Answers are kept in FOLDER as evidence, and nowhere else.
@@ -82,9 +85,12 @@ def run(folder: Path, pairs: tuple[str, ...], by: str, state: Path, quiet: bool,
 
     if not all("=" in pair for pair in pairs):
         raise click.UsageError("Give --material as NAME=FILE.")
-    given = {name: Path(path) for name, _, path in (pair.partition("=") for pair in pairs)}
+    files = {name: Path(path) for name, _, path in (pair.partition("=") for pair in pairs)}
+    key = given["vault_key"]
+    phrase = passphrase_of(key, given["passphrase_file"]) if key else ""
+    ask = RunAsk(folder=folder, state=given["state"], by=given["by"], given=files, vault_key=key, passphrase=phrase)
     with Ticker(quiet=quiet) as ticker:
-        done = make(RunAsk(folder=folder, state=state, by=by, given=given), ticker.show)
+        done = make(ask, ticker.show)
     if as_json:
         print_json({"folder": str(folder), "conclusion": asdict(done.conclusion),
                     "findings": [asdict(one) for one in done.findings]})  # fmt: skip

@@ -1,12 +1,11 @@
 """The `stillwatch` command: its groups, and one place where errors become messages and exit codes."""
 
-import getpass
 import sys
-from contextlib import suppress
 
 import click
 
 from stillwatch import __version__
+from stillwatch.app.systemuser import system_user
 from stillwatch.cli.accounts import accounts
 from stillwatch.cli.appeal import appeal
 from stillwatch.cli.attribute import attribute
@@ -48,7 +47,7 @@ class Doors(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a `StillwatchError` is printed and becomes its exit code."""
         try:
-            with acting_as(Actor(f"system user {_user()}")):
+            with acting_as(Actor(f"system user {system_user()}")):
                 return super().invoke(ctx)
         except StillwatchError as problem:
             # A message may name a file or an account that somebody else named.
@@ -63,13 +62,6 @@ class Doors(click.Group):
             told = f"stillwatch: {where}{problem.strerror}; look at its path, its owner and the room on the disk."
             click.echo(safe(told), err=True)
             sys.exit(2)
-
-
-def _user() -> str:
-    """Return who runs the command, as the system names them; the audit trail tells it."""
-    with suppress(OSError, KeyError, ImportError):
-        return getpass.getuser()
-    return "unknown"
 
 
 @click.group(cls=Doors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

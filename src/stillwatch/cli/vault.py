@@ -102,11 +102,8 @@ def read(key: Path, passphrase_file: Path | None, **given: Any) -> None:
     Exit code 0: all was shown; 1: nothing was found, or records were altered and could not be.
     """
     from stillwatch.app.vault import Reader, read_records
-    from stillwatch.store.vaultkeys import is_locked
 
-    phrase = _first_line(passphrase_file)
-    if is_locked(key) and not phrase:
-        phrase = click.prompt("Passphrase", hide_input=True, err=True)
+    phrase = passphrase_of(key, passphrase_file)
     ask = _ask(given["account"], given["request_id"], given["since"], given["until"])
     reader = Reader(by=given["by"], reason=given["reason"])
     shown = altered = 0
@@ -196,8 +193,18 @@ def read_log(verify: bool, head: str, state: Path, as_json: bool) -> None:
 def _ask(account: str, request_id: str, since: float | None, until: float | None) -> Any:
     from stillwatch.app.vault import VaultAsk
 
-    spans = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
+    spans: dict[str, Any] = {name: value for name, value in (("since", since), ("until", until)) if value is not None}
     return VaultAsk(account=account, request_id=request_id, **spans)
+
+
+def passphrase_of(key: Path, file: Path | None) -> str:
+    """Return the passphrase of a private key: from a file, or asked for where the key is locked and none is named."""
+    from stillwatch.store.vaultkeys import is_locked
+
+    phrase = _first_line(file)
+    if is_locked(key) and not phrase:
+        phrase = str(click.prompt("Passphrase", hide_input=True, err=True))
+    return phrase
 
 
 def _first_line(path: Path | None) -> str:
@@ -222,7 +229,7 @@ def _entry_json(entry: Any) -> bytes:
 def _plain(head: Any) -> dict[str, Any]:
     import msgspec
 
-    return {**msgspec.structs.asdict(head), "id": head.id.hex()}
+    return {**msgspec.structs.asdict(head), "id": head.id.hex(), "pair": head.pair.hex()}
 
 
 def _as_line(opened: Any) -> str:
@@ -232,7 +239,8 @@ def _as_line(opened: Any) -> str:
     if text is not None:
         body = {"request_id": text.request_id, "endpoint": text.endpoint, "status": text.status,
                 "streamed": text.streamed, "request": text.request.decode("utf-8", "replace"),
-                "answer": text.answer.decode("utf-8", "replace")}  # fmt: skip
+                "answer": text.answer.decode("utf-8", "replace"),
+                "twin": text.twin.decode("utf-8", "replace")}  # fmt: skip
     return json.dumps({**_plain(opened.head), "segment": opened.segment, "text": body})
 
 
@@ -242,7 +250,8 @@ def _as_page(opened: Any) -> str:
     lines = [f"=== {moment(head.time)}  {safe(head.account)}  {head.why}  {head.id.hex()[:16]}"]
     if text is None:
         return "\n".join([*lines, "altered: cannot be opened"])
-    for name, body in (("request", text.request), ("answer", text.answer)):
+    twin = (("twin, which nobody got", text.twin),) if text.twin else ()
+    for name, body in (("request", text.request), ("answer", text.answer), *twin):
         shown = [safe(line) for line in body.decode("utf-8", "replace").split("\n")]
         lines += [f"--- {name}{' ' + safe(text.request_id) if name == 'request' else ''}", *shown]
     return "\n".join(lines)

@@ -49,7 +49,7 @@ class Candidate:
     origin: str
     """`content` or `infrastructure`."""
     fold: int
-    """Fold it was linked on; -1 for infrastructure, which is static."""
+    """Fold it was linked on; -1 where neither was looked at."""
     rows: IntArray
     """Members, as rows of the population, ascending."""
     keys: dict[str, KeyArray]

@@ -113,12 +113,17 @@ def fits_in(people: Population, rows: IntArray, block: IntArray, families: dict[
     return fits
 
 
+def clients_of(people: Population, rows: IntArray) -> UIntArray:
+    """Return the client of each account, library and TLS fingerprint in one value; 0 where neither is known."""
+    sdk, tls = people.roll["sdk"][rows], people.roll["tls"][rows]
+    client: UIntArray = np.where((sdk != 0) | (tls != 0), sdk * np.uint64(31) ^ tls, np.uint64(0))
+    return client
+
+
 def _values(people: Population, rows: IntArray) -> dict[str, UIntArray]:
     """Return what each account has in each family, 0 where it is not known; work in line with `rows`."""
     roll = people.roll
-    sdk, tls = roll["sdk"][rows], roll["tls"][rows]
-    client = np.where((sdk != 0) | (tls != 0), sdk * np.uint64(31) ^ tls, np.uint64(0))
-    return {"payment": roll["payment"][rows], "network": roll["network"][rows], "client": client}
+    return {"payment": roll["payment"][rows], "network": roll["network"][rows], "client": clients_of(people, rows)}
 
 
 def _tied(name: str, value: UIntArray, holder: IntArray) -> tuple[BoolArray, int]:

@@ -219,10 +219,12 @@ def _carriers(source: EventSource, people: Population, window: Window, candidate
 
 
 def _test(bench: Bench, candidate: Candidate) -> Tested:
-    """Weigh a candidate on the fold it was not linked on; infrastructure on both."""
+    """Weigh a candidate on the fold it was not linked on; on both where it was linked on neither."""
     concerned, people = bench.concerned, bench.people
     mine = concerned.of_accounts(candidate.rows)
     if candidate.origin == "infrastructure":
+        if candidate.fold >= 0:
+            mine = mine[concerned.fold[mine] == 1 - candidate.fold]
         conduct = conduct_of(candidate, people, concerned.events[mine], bench.rng)
         return Tested(
             candidate, tuple(explain_infrastructure(conduct, bench.outside, _second_respect(bench, candidate)))

@@ -2,7 +2,8 @@
 
 In: a source, its population and the two folds of a window. Out: candidates, and the rows of everybody whom none of
 them names. Whoever is named is left out of every reference, guilty or not.
-Cost: two shared-key queries. Left to `judge`: testing; left to `calibration`: learning.
+Cost: two shared-key queries, and the events of accounts that share a payer.
+Left to `judge`: testing; left to `calibration`: learning.
 """
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from stillwatch.detect.candidates import Candidate, content_candidates, infrastructure_candidates
 from stillwatch.detect.config import DetectConfig
+from stillwatch.detect.payergroups import payer_candidates
 from stillwatch.detect.population import Fold, Population
 from stillwatch.terms.ports import EventSource
 
@@ -19,10 +21,11 @@ IntArray = npt.NDArray[np.int64]
 def candidates_of(
     source: EventSource, people: Population, folds: tuple[Fold, Fold], config: DetectConfig
 ) -> list[Candidate]:
-    """Return the blocks linked over content on either fold, and those over infrastructure."""
+    """Return the blocks linked on either fold, by content and by payers with one work, and those by infrastructure."""
     candidates: list[Candidate] = []
     for fold in folds:
         candidates += content_candidates(source, people, fold, config)
+        candidates += payer_candidates(source, people, fold, config)
     return candidates + infrastructure_candidates(people, config)
 
 

@@ -25,6 +25,7 @@ from stillwatch.gateway.record import LEFT, served_of
 from stillwatch.gateway.requestids import RequestIds
 from stillwatch.gateway.routes import ANTHROPIC, find_route
 from stillwatch.gateway.treater import Treater
+from stillwatch.gateway.twins import TwinPlan, Twins
 from stillwatch.gateway.upstream import Upstream
 
 SERVER_OPTIONS: Final[dict[str, Any]] = {
@@ -75,6 +76,10 @@ class Gateway:
         """Take who begins treatments; without this each worker draws a secret of its own for them."""
         self._passage.treater = treater
 
+    def draw_twins(self, plan: TwinPlan) -> None:
+        """Draw second answers to some requests from now on."""
+        self._passage.twins = Twins(plan, self._upstream, self._recorder, self.metrics)
+
     def drain(self) -> None:
         """Take no part in balancing any more: not ready, connections closed after each answer; answers go on."""
         if not self._passage.draining:
@@ -108,6 +113,8 @@ class Gateway:
         """Let go of the upstream; the lifespan does this."""
         self._readers.stop()
         self._lag.stop()
+        if self._passage.twins is not None:
+            await self._passage.twins.close()
         await self._upstream.close()
         self._notes.lifecycle("stopped")
 
@@ -148,9 +155,10 @@ class Gateway:
         if call.route.kind not in _RECORDED or call.heads is None or call.caller is None or call.plain is None:
             return
         try:
-            taken = self._recorder.record(
-                served_of(call, call.heads, call.caller, self._trust, self._config.max_recorded_bytes)
-            )
+            served = served_of(call, call.heads, call.caller, self._trust, self._config.max_recorded_bytes)
+            taken = self._recorder.record(served)
+            if call.twin is not None:
+                call.twin.settle(served, answered=call.answered, finished=call.finished)
         except Exception as error:
             self._notes.failure("not_recorded", error)
             taken = False

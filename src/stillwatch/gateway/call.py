@@ -6,13 +6,16 @@ for its usage. Left to `passage`: every step.
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stillwatch.gateway.fields import Asked
 from stillwatch.gateway.identity import Heads
 from stillwatch.gateway.ports import Caller
 from stillwatch.gateway.routes import Route
 from stillwatch.terms.action import ALLOW, Action
+
+if TYPE_CHECKING:
+    from stillwatch.gateway.twins import Twin
 
 Scope = dict[str, Any]
 Send = Callable[[Any], Awaitable[None]]
@@ -26,7 +29,7 @@ class Call:
     __slots__ = (
         "action", "admitted", "answered", "arrived", "asked", "caller", "coding", "endless", "finished", "gone",
         "heads", "limit", "parts", "plain", "request_id", "route", "scope", "send", "size", "started", "status",
-        "streamed", "tail", "time", "waiting",
+        "streamed", "tail", "time", "twin", "waiting",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, send: Send, route: Route, request_id: str, limit: int) -> None:
@@ -44,6 +47,8 @@ class Call:
         """Request body, unzipped; None until it was read."""
         self.asked: Asked | None = None
         self.action: Action = ALLOW
+        self.twin: Twin | None = None
+        """A second answer that is drawn beside this one; None for nearly all."""
         self.admitted = -1
         """Tokens taken from the account's bucket; -1 when none were."""
         self.status = 0

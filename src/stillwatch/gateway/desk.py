@@ -232,6 +232,11 @@ class MemoryDesk:
             self.counters["standing_failed"] += 1
             return Standing(state="good", reason="none")
 
+    def confirmed(self, account: str, now: float) -> bool:
+        """Return whether a person confirmed a verdict on an account, with evidence, and it is in force."""
+        found = self._view.decided.get(account)
+        return found is not None and found.verb == "confirm" and bool(found.receipt) and now < found.expires
+
     def canaries(self, account: str) -> tuple[CanaryRecord, ...]:
         """Return the canaries of an account as this worker has read them; expired ones may be among them."""
         return self._view.canaries.get(account, ())

@@ -27,6 +27,7 @@ _LABELLED: Final = (
     ("requests", "requests", "Requests by route, status class and action.", ("route", "status", "action")),
     ("upstream_errors", "upstream_errors", "Failures of the upstream, by kind.", ("kind",)),
     ("failed_open", "failed_open", "Stages that failed and were passed over.", ("stage",)),
+    ("twins", "twins", "Second answers for the withheld-sample exam, by what became of them.", ("outcome",)),
 )
 _TIMES: Final = (
     ("latency", "request_seconds", "From arrival to the last byte of the answer."),

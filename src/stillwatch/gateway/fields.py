@@ -14,6 +14,7 @@ from stillwatch.gateway.jsonbytes import read_json
 Body = dict[str, Any]
 
 _BYTES_A_TOKEN: Final = 4
+_MOST_PROMPTS: Final = 1_024
 _LIMITS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _STREAMING: Final = frozenset({"chat", "completions"})
 
@@ -86,9 +87,19 @@ class FieldRules:
         estimate = length // _BYTES_A_TOKEN
         if endpoint == "embeddings":
             return estimate
+        several = _prompts(body) if endpoint == "completions" else 1
         limit = max((body[name] for name in _LIMITS if type(body.get(name)) is int), default=self._assumed)
         count = body.get("n")
-        return estimate + max(0, min(limit, 1 << 20)) * (max(1, min(count, 128)) if type(count) is int else 1)
+        answers = several * (max(1, min(count, 128)) if type(count) is int else 1)
+        return estimate + max(0, min(limit, 1 << 20)) * answers
+
+
+def _prompts(body: Body) -> int:
+    """Return how many prompts a completion has: each is answered by itself, up to the limit."""
+    prompt = body.get("prompt")
+    if type(prompt) is not list:
+        return 1
+    return max(1, min(sum(type(item) in (str, list) for item in prompt), _MOST_PROMPTS))
 
 
 def _put_straight(asked: Asked, body: Body, ruled: frozenset[str]) -> None:

@@ -43,6 +43,8 @@ class Metrics:
         """By kind: `connect`, `timeout`, `died`, `status`."""
         self.failed_open: Counter[str] = Counter()
         """By stage that failed and was passed over: `action`, `admit`, `refusal`, `settle`, `treatment`."""
+        self.twins: Counter[str] = Counter()
+        """Second answers, by what became of them: `kept`, `failed`, `busy` (not begun), `spent` (the day's number)."""
         self.in_flight = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -65,6 +67,7 @@ class Metrics:
             "requests": {" ".join(key): count for key, count in self.requests.items()},
             "upstream_errors": dict(self.upstream_errors),
             "failed_open": dict(self.failed_open),
+            "twins": dict(self.twins),
             "in_flight": self.in_flight,
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,

@@ -3,7 +3,7 @@
 In: an ASGI application, a desk, a recorder. Out: an ASGI application that asks who calls, does what policy orders,
 lets the application answer, and records the exchange however it ends. Answers pass as they are made.
 Paths that carry no exchange are passed on untouched, before anything is read. `/invocations`, which vLLM leaves open
-beside its own key check, is treated as what its body asks for.
+beside its own key check, is treated as what its body asks for; paths on which it answers past every door are closed.
 Cost: about 0.1 ms a request. Left to `app.middleware`: reading settings. Left to `app.watch`: the events.
 """
 
@@ -51,7 +51,15 @@ class MiddlewareConfig:
     account_header: str = "x-stillwatch-account"
     """Header that names the account, for `identity = "header"`; whoever can reach the server can write it."""
 
+    closed_paths: tuple[str, ...] = (
+        "/v1/chat/completions/batch", "/v1/decisions", "/v1/systemone", "/generative_scoring", "/inference",
+    )  # fmt: skip
+    """Paths, with all below them, that are answered with 404: a model answers there, and none of it would be seen."""
+
     def __post_init__(self) -> None:
+        for path in self.closed_paths:
+            if not path.startswith("/") or path.endswith("/"):
+                raise StillwatchError(f"middleware.closed_paths: {path!r}; must begin with a slash and end without.")
         if self.identity not in IDENTITIES:
             raise StillwatchError(f"middleware.identity = {self.identity!r}: must be one of {', '.join(IDENTITIES)}.")
         if not self.account_header.isascii() or not self.account_header:
@@ -85,11 +93,15 @@ class Watched:
         self._trust = Trust(wiring.gateway)
         self._headers = HeaderReader(wiring.gateway)
         self._fields = FieldRules(replace(wiring.gateway, include_usage=False))
+        self._closed = wiring.middleware.closed_paths
         self._header = wiring.middleware.account_header.lower().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         route = _route(scope) if scope["type"] == "http" else None
+        if route is None and scope["type"] == "http" and _is_below(_path(scope), self._closed):
+            await self._say(Call(scope, send, _CLOSED_ROUTE, f"req_{secrets.token_hex(12)}", 0), _CLOSED)
+            return
         if route is None:
             await self._app(scope, receive, send)
             return
@@ -204,9 +216,25 @@ _NAMELESS: Final = Fault(
 )
 
 
+_CLOSED: Final = Fault(
+    status=404,
+    code="unsupported_endpoint",
+    message="This path is not served here. Send each request on its own, such as to /v1/chat/completions.",
+)
+_CLOSED_ROUTE: Final = Route(kind="unknown", name="closed")
+
+
+def _path(scope: Scope) -> str:
+    return str(scope["path"].removeprefix(scope.get("root_path", "")))
+
+
+def _is_below(path: str, tops: tuple[str, ...]) -> bool:
+    return any(path == top or path.startswith(f"{top}/") for top in tops)
+
+
 def _route(scope: Scope) -> Route | None:
-    """Return what the path is where it matters here; None for all that is passed on untouched."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    """Return what the path is where it matters here; None for all that is closed or passed on untouched."""
+    path = _path(scope)
     route = _INVOCATIONS if path == "/invocations" else find_route(path)
     mine = route.kind in _EXCHANGES or path == "/v1/account/standing"
     return route if mine and scope["method"] in route.methods else None

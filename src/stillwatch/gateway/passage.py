@@ -25,6 +25,7 @@ from stillwatch.gateway.metrics import Metrics
 from stillwatch.gateway.notes import Notes
 from stillwatch.gateway.orders import Orders
 from stillwatch.gateway.treater import Treater
+from stillwatch.gateway.twins import Twins
 from stillwatch.gateway.upstream import Upstream
 from stillwatch.treatments import Treatment
 
@@ -42,6 +43,8 @@ class Passage:
         self.draining = False
         self.treater = Treater(secrets.token_bytes(32))
         """Begins treatments."""
+        self.twins: Twins | None = None
+        """Draws second answers to some requests; None where nobody wants them."""
         self._config = config
         self._orders = orders
         self._upstream = upstream
@@ -123,6 +126,8 @@ class Passage:
             await asyncio.sleep(call.action.delay_seconds)
         pairs = heads.pairs
         if call.asked is not None:
+            if self.twins is not None:
+                call.twin = self.twins.plan(call, call.asked.body)
             raw, pairs = self._outgoing(call.asked, raw, pairs, edits)
         await self._exchange(call, pairs + self._upstream.credentials(heads), raw, edits)
 
@@ -161,7 +166,8 @@ class Passage:
         target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
         begun = time.perf_counter()
         try:
-            response = await self._upstream.request(scope["method"], target, pairs, raw)
+            ask = self._upstream.request if call.twin is None else call.twin.ask
+            response = await ask(scope["method"], target, pairs, raw)
         except UPSTREAM_DIED as error:
             raise self._unanswered(error) from None
         now = time.perf_counter()

@@ -31,7 +31,7 @@ MAX_FRAME_BYTES: Final = 1 << 28
 """A frame that says it is longer is damage."""
 
 _FIELDS: Final = tuple(f.name for f in fields(Served))
-_ADDED: Final = (("treatments",),)
+_ADDED: Final = (("twin",), ("treatments",))
 """Fields that came later, newest first, all with a default: segments that an earlier release left are still read."""
 _HEADER: Final = struct.Struct("<8s4s8s16s28s")
 _MAGIC: Final = b"SWSEG\x00\x01\n"

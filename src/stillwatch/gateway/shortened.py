@@ -9,7 +9,10 @@ from typing import Any, Final
 
 from stillwatch.gateway.jsonbytes import write_json
 
-_ASKED: Final = ("model", "messages", "system", "input", "instructions", "prompt", "tools", "functions")
+_ASKED: Final = (
+    "model", "messages", "system", "input", "instructions", "prompt", "suffix", "tools", "functions", "documents",
+    "response_format", "text",
+)  # fmt: skip
 """Fields that say what was asked; all others together get an eighth of the room."""
 _NAMES: Final = ("role", "type", "content", "text", "name", "function", "arguments", "tool_calls", "parts", "source")
 """What is kept of an object with more names than there is room for."""

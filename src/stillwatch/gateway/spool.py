@@ -66,7 +66,7 @@ class SpoolWriter:
         if self._closing:
             return False
         count[ANSWERED] += 1
-        size = len(served.request) + len(served.answer)
+        size = _size(served)
         if self._put - self._taken + size > self._config.max_buffer_bytes:
             count[DROPPED] += 1
             return False
@@ -146,6 +146,10 @@ class SpoolWriter:
                 frame = self._files.sealer.seal(served, number)
             except (ValueError, TypeError, OverflowError):
                 frame = b""
-            self._taken += len(served.request) + len(served.answer) - len(frame)
+            self._taken += _size(served) - len(frame)
             if frame:
                 self._waiting.append(frame)
+
+
+def _size(served: Served) -> int:
+    return len(served.request) + len(served.answer) + len(served.twin)

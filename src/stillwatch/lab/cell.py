@@ -53,6 +53,8 @@ class Cell:
     """How requests are worded and covered, as `lab.traffic` has it: E0, E1, E2, E3-50, E3-75 or E3-90."""
     removal: tuple[str, ...] = ()
     """Removal attacks on the harvest, in order; names in their catalogue."""
+    strategy: str = ""
+    """How an adaptive thief goes about it, a name in their catalogue; empty for the plan's own `[adaptive]`."""
     seed: int = 1
     budget: Budget = field(default_factory=lambda: Budget(queries=1_000))
 
@@ -73,7 +75,8 @@ class Cell:
     @property
     def label(self) -> str:
         """Name for people, such as `banking soft vs full, adaptive, seed 1`."""
-        return f"{self.task} {self.attack} vs {self.defence}, {self.thief}, seed {self.seed}"
+        thief = f"{self.thief} {self.strategy}".strip()
+        return f"{self.task} {self.attack} vs {self.defence}, {thief}, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +92,21 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a forensic reader says of the student or its texts."""
+    """What one exam of the product says of the student, examined as a suspect; or why no exam can say anything."""
 
-    reader: str
-    p: float
-    """Exact p-value, corrected for all that was tried; in [0, 1]."""
-    about: str = ""
-    """The null hypothesis in words, and what was read."""
+    about: str
+    """What it rests on: `mark`, `canary` or `errors`."""
+    exam: str = ""
+    """Name in the catalogue of exams; empty where none applies."""
+    log_p: float | None = None
+    """Natural log of the exact p-value, at most 0, after Holm over everything tried on this student."""
+    n: int = 0
+    unit: str = ""
+    """What `n` counts."""
+    innocent_log_p: float | None = None
+    """The same of a model of the same kind that never saw the teacher's answers; None where none was examined."""
+    why: str = ""
+    """Why no exam applies, or why this one says nothing; empty where it counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +172,7 @@ class Row:
     honest_confidence: Measured | None = None
     """Mean absolute change of the probability an honest user is told of its answer; 1 where none is told."""
     evidence: tuple[Evidence, ...] = ()
+    """What forensics says of the student; one entry for each exam, or for what none applies to."""
     figures: Mapping[str, float] = field(default_factory=dict)
     """What only some attacks have, such as `head_dimension`."""
     notes: tuple[str, ...] = ()

@@ -17,12 +17,13 @@ from stillwatch.lab.attacks import ATTACKS
 from stillwatch.lab.cell import Budget, Cell
 from stillwatch.lab.removal import REMOVALS
 from stillwatch.lab.slots import Pace
+from stillwatch.lab.strategies import STRATEGIES
 from stillwatch.lab.tasks import TASKS
 from stillwatch.lab.traffic.plan import EVASIONS
 from stillwatch.terms.errors import StillwatchError
 
 VERDICTS: Final = ("none", "given", "earned")
-PACKAGED: Final = ("quick", "standard", "prompt")
+PACKAGED: Final = ("quick", "standard", "prompt", "adaptive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,13 +170,33 @@ def _cells(group: dict[str, Any], adaptive: Adaptive) -> list[Cell]:
     lists = [group.pop(name) for name in _LISTS]
     budget = _numbered(Budget(queries=group.pop("queries", 1_000), accounts=group.pop("accounts", 40)))
     evasion, removal = group.pop("evasion", ""), tuple(group.pop("removal", ()))
+    strategies = group.pop("strategies", [""])
     if group:
         raise ValueError(f"cells: {', '.join(group)}: unknown")
     return [
-        Cell(task=task, defence=defence, attack=attack, thief=thief, start=start, seed=seed, budget=budget,
-             removal=removal, evasion=evasion or (adaptive.evasion if thief == "adaptive" else "E0"))
+        Cell(task=task, defence=defence, attack=attack, thief=thief, start=start, seed=seed, removal=removal,
+             strategy=strategy,
+             **_ways(strategy, budget, evasion or (adaptive.evasion if thief == "adaptive" else "E0")))
         for task, defence, attack, thief, start, seed in product(*lists)
+        for strategy in (strategies if thief == "adaptive" else [""])
     ]  # fmt: skip
+
+
+def _ways(strategy: str, budget: Budget, evasion: str) -> dict[str, Any]:
+    """Return evasion and budget under a strategy; as the plan has them where there is none."""
+    if not strategy:
+        return {"evasion": evasion, "budget": budget}
+    one = STRATEGIES.get(strategy)
+    return {"evasion": one.evasion, "budget": replace(budget, accounts=round(budget.accounts * one.spread))}
+
+
+def pace_of(cell: Cell, plan: Plan) -> Pace:
+    """Return how a cell's thief asks: the plan's pace for it, changed as its strategy has it."""
+    pace = plan.adaptive.pace if cell.thief == "adaptive" else plan.pace
+    if not cell.strategy:
+        return pace
+    one = STRATEGIES.get(cell.strategy)
+    return replace(pace, infrastructure=one.infrastructure, a_day=pace.a_day / one.spread)
 
 
 def _check(cell: Cell, defences: Mapping[str, Defence]) -> None:

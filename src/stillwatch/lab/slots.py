@@ -22,6 +22,8 @@ from stillwatch.lab.traffic.wording import Wording
 
 PLACE: Final = "\N{SYMBOL FOR UNIT SEPARATOR}ITEM\N{SYMBOL FOR UNIT SEPARATOR}"
 """Stands in composed requests where the item belongs."""
+WAVE_APART: Final = 15_485_863
+"""Added to the seed for each further part of a thief's accounts, so that names and payments are others."""
 SPARE: Final = 1.35
 """Slots composed for each of the budget, as accounts differ in how much they send."""
 
@@ -80,6 +82,20 @@ def thief_turns(budget: Budget, evasion: str, pace: Pace, cast: tuple[int, Corpu
     work = {**corpus.tasks, "answers": (Task(PLACE),)}
     stage = Stage(traffic, replace(corpus, tasks=work))
     return _turns(stage, campaign(stage, plan, 0))
+
+
+def thief_waves(budget: Budget, evasion: str, pace: Pace, cast: tuple[int, Corpus], waves: int) -> tuple[Turns, ...]:
+    """Return the turns of a campaign whose accounts come in so many parts, each drawn by itself and able to spend all.
+
+    Args:
+        budget: Queries and accounts, the accounts shared out among the parts.
+        evasion: As `CampaignPlan.evasion`.
+        pace: How fast and from where.
+        cast: The seed and the corpus that cover is drawn from.
+        waves: Parts, 1 or more.
+    """
+    part = replace(budget, accounts=max(1, budget.accounts // waves))
+    return tuple(thief_turns(part, evasion, pace, (cast[0] + WAVE_APART * wave, cast[1])) for wave in range(waves))
 
 
 def honest_turns(asks: int, accounts: int, span: tuple[float, float], cast: tuple[int, Corpus]) -> Turns:

@@ -206,6 +206,53 @@ class Marking(Protocol):
         ...
 
 
+@runtime_checkable
+class Controlled(Protocol):
+    """A bench on which an examiner can train models that never saw the teacher, to hold a suspect against."""
+
+    def labelled(self, harvest: Harvest) -> Sequence[Item]:
+        """Return items with right answers that neither the student of this harvest nor a control was trained on."""
+        ...
+
+    def controls(self, rows: int, start: str, count: int) -> Sequence[Student]:
+        """Return models like a student of so many rows, trained on right answers instead of the teacher's.
+
+        Args:
+            rows: Rows of the harvest.
+            start: As `train`.
+            count: Models, each with a draw of its own; asked for more often they are the same.
+        """
+        ...
+
+
+@runtime_checkable
+class Writing(Protocol):
+    """A bench whose students write tokens, so that a mark has places to stand in."""
+
+    def transcript(self, student: Student, rows: int, rng: np.random.Generator) -> Mapping[str, bytes]:
+        """Return what exams of marks need of a suspect, by the exams' names of materials.
+
+        Args:
+            student: The suspect.
+            rows: Rows of the harvest, for the reference that is trained beside it.
+            rng: Draws the suspect's answers.
+        """
+        ...
+
+    def innocent(self, rows: int) -> Student:
+        """Return a student of unmarked answers, as many."""
+        ...
+
+
+@runtime_checkable
+class Gauging(Protocol):
+    """A bench with a measure of its own beside right and wrong."""
+
+    def gauged(self, student: Student, rng: np.random.Generator) -> Mapping[str, float]:
+        """Return figures of a student by name, for `Row.figures`; `rng` is of bootstraps."""
+        ...
+
+
 class Task(Protocol):
     """A catalogue entry."""
 
@@ -246,6 +293,19 @@ class Inverting(Protocol):
 
     def invert(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
         """Return the rows with reasoning that leads to their answers, as far as it can be found."""
+        ...
+
+    def in_order(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
+        """Return the rows with what is told of their reasoning in the order in which the thief would tell it."""
+        ...
+
+
+@runtime_checkable
+class Neutralising(Protocol):
+    """A bench whose students speak token by token, so that a mark can be taken from what they say."""
+
+    def neutralised(self, student: Student, harvest: Harvest, job: Job) -> Student:
+        """Return the student with the inverse of a mark of width 1 taken from its logits; the thief has no key."""
         ...
 
 

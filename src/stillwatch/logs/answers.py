@@ -106,10 +106,12 @@ def _read_object(body: Row, out: Fields) -> None:
     choices = body.get("choices")
     if type(choices) is list and choices and type(choices[0]) is dict:
         _read_choice(choices[0], out)
+        _read_several([_choice_text(choice) for choice in choices if type(choice) is dict], out)
     elif type(body.get("output")) is list:
         _read_responses(body, out)
     else:
         _read_message(body, out)
+        _read_several(body.get("texts", []), out)
     read_usage(body.get("usage"), out)
     model = body.get("model")
     if type(model) is str and model:
@@ -125,17 +127,28 @@ def _read_object(body: Row, out: Fields) -> None:
 
 
 def _read_choice(choice: Row, out: Fields) -> None:
-    message = choice.get("message")
-    if type(message) is dict:
-        text = flatten(message.get("content"), [])
-        calls = tool_calls_text(message.get("tool_calls") or message.get("function_call"))
-        text = f"{text}\n{calls}" if text and calls else text or calls
-        text = text or flatten(message.get("refusal"), [])
-    else:
-        text = flatten(choice.get("text", message), [])
+    text = _choice_text(choice)
     if text:
         out["answer"] = text
     _set_finish(choice.get("finish_reason"), out)
+
+
+def _choice_text(choice: Row) -> str:
+    message = choice.get("message")
+    if type(message) is not dict:
+        return flatten(choice.get("text", message), [])
+    text = flatten(message.get("content"), [])
+    calls = tool_calls_text(message.get("tool_calls") or message.get("function_call"))
+    text = f"{text}\n{calls}" if text and calls else text or calls
+    return text or flatten(message.get("refusal"), [])
+
+
+def _read_several(answers: list[str], out: Fields) -> None:
+    """Give each of several prompts its first answer: there are as many for each, in the order of the prompts."""
+    several = out.get("several", ())
+    if several and len(answers) >= len(several):
+        each = len(answers) // len(several)
+        out["several"] = tuple((text, answers[place * each]) for place, (text, _) in enumerate(several))
 
 
 def _read_responses(body: Row, out: Fields) -> None:

@@ -8,6 +8,7 @@ Cost: a microsecond or two a turn of plain text. Left to `sketch`: opening the i
 import binascii
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -32,6 +33,9 @@ ROLES = {
 REDACTED = frozenset({"redacted-by-litellm", "[REDACTED]", "<redacted>"})
 """Whole texts that mean that the source kept none."""
 
+_SNIFFED = 4_096
+_LONGEST_NAME = 64
+_FILES = frozenset({"document", "file", "input_file"})
 _SILENT = frozenset({"thinking", "redacted_thinking", "reasoning"})
 _RESULTS = frozenset({"tool_result", "tool_call_response", "function_call_output", "custom_tool_call_output"})
 _CALLS = frozenset({"tool_use", "tool_call", "function_call", "custom_tool_call", "server_tool_use"})
@@ -66,32 +70,97 @@ def call_text(name: Any, arguments: Any) -> str:
     return f"{name if type(name) is str else ''} {shown}".strip()
 
 
-def flatten(content: Any, images: list[bytes]) -> str:
-    """Return all text in `content`, parts joined by line feeds; inline images are appended to `images`."""
+class Images(list[bytes]):
+    """Pictures met in a content, and how many parts no reader here opens."""
+
+    unread = 0
+
+
+def flatten(content: Any, images: list[bytes], *, thoughts: bool = False) -> str:
+    """Return all text in `content`, parts joined by line feeds.
+
+    Args:
+        content: A text, a part, or a list of them.
+        images: Inline images are appended here; where it is an `Images`, unread parts are counted too.
+        thoughts: Whether reasoning blocks are text, as they are wherever a caller writes them into turns of its own.
+    """
     kind = type(content)
     if kind is str:
         return "" if content in REDACTED else str(content)
     if kind is list:
-        texts = [text for part in content if (text := flatten(part, images))]
+        texts = [text for part in content if (text := flatten(part, images, thoughts=thoughts))]
         return "\n".join(texts)
-    return _part(content, images) if kind is dict else ""
+    return _part(content, images, thoughts) if kind is dict else ""
 
 
-def _part(part: Row, images: list[bytes]) -> str:
+def _part(part: Row, images: list[bytes], thoughts: bool) -> str:
     kind = part.get("type")
     if type(kind) is str:
         if kind in _SILENT:
-            return ""
+            inner = _first(part, "thinking", "reasoning", "text", "content", "summary")
+            return flatten(inner, images, thoughts=True) if thoughts else ""
         if kind in _CALLS:
             return _call(part)
         if kind in _RESULTS:
-            return flatten(_first(part, "content", "output", "response", "result"), images)
+            return flatten(_first(part, "content", "output", "response", "result"), images, thoughts=thoughts)
+        if kind in _FILES:
+            return _file(part, images)
         reader = _IMAGES.get(kind)
         if reader is not None:
-            _keep(reader(part), images)
+            if not _keep(reader(part), images):
+                _pass_over(images)
             return ""
     inner = _first(part, "text", "content", "value", "refusal")
-    return flatten(inner, images) if type(inner) in (str, list, dict) else ""
+    if type(inner) in (str, list, dict):
+        return flatten(inner, images, thoughts=thoughts)
+    if type(kind) is str and len(part) > 1:
+        _pass_over(images)
+    return ""
+
+
+def _pass_over(images: list[bytes]) -> None:
+    if isinstance(images, Images):
+        images.unread += 1
+
+
+def _file(part: Row, images: list[bytes]) -> str:
+    """Return the text of a file or document that came inline, with what is said of it; others are passed over."""
+    inner = _first(part, "file", "source")
+    source = inner if type(inner) is dict else part
+    told = [text for name in ("title", "context") if type(text := part.get(name)) is str]
+    kind = source.get("type")
+    if kind == "text" and type(source.get("data")) is str:
+        told.append(source["data"])
+    elif kind == "content":
+        told.append(flatten(source.get("content"), images, thoughts=True))
+    else:
+        text = _decoded(_first(source, "file_data", "data"))
+        if not text and source is not part:
+            text = _decoded(_first(part, "file_data", "data"))
+        told.append(text)
+        if not text:
+            _pass_over(images)
+    return "\n".join(text for text in told if text)
+
+
+def _decoded(data: Any) -> str:
+    """Return a file as text; empty where it is none, such as a PDF."""
+    if type(data) is not str:
+        return ""
+    if data.startswith("data:"):
+        head, _, data = data.partition(",")
+        if not head.endswith("base64"):
+            return unquote(data)
+    try:
+        raw = binascii.a2b_base64(data)
+    except (binascii.Error, ValueError):
+        return ""
+    if b"\x00" in raw[:_SNIFFED] or raw.startswith(b"%PDF"):
+        return ""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _first(part: Row, *names: str) -> Any:
@@ -127,20 +196,21 @@ _IMAGES: dict[str, Callable[[Row], Any]] = {
 }
 
 
-def _keep(encoded: Any, images: list[bytes]) -> None:
-    """Decode a data address or bare base64; an address elsewhere, or damage, is no image."""
+def _keep(encoded: Any, images: list[bytes]) -> bool:
+    """Decode a data address or bare base64; an address elsewhere, or damage, is no image and gives False."""
     if type(encoded) is not str or encoded.startswith(("http:", "https:", "file", "gs:", "s3:")):
-        return
+        return False
     if encoded.startswith("data:"):
         head, _, encoded = encoded.partition(",")
         if not head.endswith("base64"):
-            return
+            return False
     try:
         decoded = binascii.a2b_base64(encoded)
     except (binascii.Error, ValueError):
-        return
+        return False
     if decoded:
         images.append(decoded)
+    return bool(decoded)
 
 
 def tool_calls_text(calls: Any) -> str:
@@ -190,12 +260,17 @@ def _turn(turn: Row, out: list[Message]) -> None:
         content = _tool_results(content, out)
         if not content:
             return
-    images: list[bytes] = []
-    text = flatten(content, images)
+    images = Images()
+    text = flatten(content, images, thoughts=role != "assistant")
     calls = tool_calls_text(turn.get("tool_calls") or turn.get("function_call"))
-    if calls:
-        text = f"{text}\n{calls}" if text else calls
-    out.append(Message(role=role, text=text, images=tuple(images)))
+    text = "\n".join(part for part in (_odd_name(turn), text, calls) if part)
+    out.append(Message(role=role, text=text, images=tuple(images), unread=images.unread))
+
+
+def _odd_name(turn: Row) -> str:
+    """Return the name of who speaks where it is no name but a text, which templates put before the turn."""
+    name = turn.get("name")
+    return name if type(name) is str and (len(name) > _LONGEST_NAME or " " in name.strip()) else ""
 
 
 _RESULT_LIST = list(_RESULTS)  # a list, so that an unhashable `type` compares instead of raising
@@ -216,9 +291,9 @@ def _tool_results(content: list[Any], out: list[Message]) -> list[Any]:
     rest = []
     for part in content:
         if type(part) is dict and part.get("type") in _RESULT_LIST:
-            images: list[bytes] = []
-            text = flatten(part, images)
-            out.append(Message(role="tool", text=text, images=tuple(images)))
+            images = Images()
+            text = flatten(part, images, thoughts=True)
+            out.append(Message(role="tool", text=text, images=tuple(images), unread=images.unread))
         else:
             rest.append(part)
     return rest

@@ -17,7 +17,15 @@ from stillwatch.logs.assemble import account_in, build, is_text
 from stillwatch.logs.content import parsed, turns
 from stillwatch.logs.identity import identify
 from stillwatch.logs.importer import Lens, Row
-from stillwatch.logs.requests import Fields, endpoint_of, read_parameters, read_request, read_tools
+from stillwatch.logs.requests import (
+    MOST_PROMPTS,
+    Fields,
+    endpoint_of,
+    prompts_in,
+    read_parameters,
+    read_request,
+    read_tools,
+)
 from stillwatch.terms.exchange import Exchange
 
 _ADMIN = frozenset({"default_user_id", "default_user", "litellm-internal-health-check"})
@@ -109,6 +117,9 @@ def _read_request(row: Row, fields: Fields) -> None:
         read = turns(messages)
         if read:
             fields["messages"] = read
+        if fields["endpoint"] == "completions" and "several" not in fields:
+            texts = prompts_in(parsed(messages))
+            fields |= {"several": tuple((text, "") for text in texts[:MOST_PROMPTS])} if len(texts) > 1 else {}
     parameters = parsed(row.get("model_parameters"))
     if type(parameters) is dict and parameters:
         read_parameters(parameters, fields)

@@ -19,6 +19,7 @@ from stillwatch.logs.importer import BadRow, Importer, Lens, Row
 from stillwatch.logs.lines import Fault
 from stillwatch.logs.mapping import load_mapping
 from stillwatch.logs.quarantine import Quarantine
+from stillwatch.logs.several import parted
 from stillwatch.logs.tally import Tally
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.exchange import Exchange
@@ -214,10 +215,12 @@ class SourceFile:
                 exchange = self._read(importer, row, record, lens, line)
                 if exchange is None:
                     continue
+                several = parted(exchange)
+                tally.rows += len(several) - 1
                 if since <= exchange.time < until:
-                    yield exchange
+                    yield from several
                 else:
-                    tally.outside += 1
+                    tally.outside += len(several)
 
     def _read(self, importer: Importer, row: Row, record: Row, lens: Lens, line: int) -> Exchange | None:
         try:

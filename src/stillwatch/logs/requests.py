@@ -55,6 +55,13 @@ _ENDPOINTS = (
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MOST_IDS = 16_384
 """Token ids that are looked at of one text."""
+MOST_PROMPTS = 1_024
+"""Prompts of one request that are events of their own; what is beyond is joined to the last."""
+ASIDE = (
+    "response_format", "text", "documents", "chat_template", "chat_template_kwargs", "guided_json",
+    "structured_outputs", "output_config", "output_format", "prediction",
+)  # fmt: skip
+"""Fields beside the turns that a model may read, or that shape its answer in words of the caller's."""
 _TEXTS = {"completions": "prompt", "responses": "input", "embeddings": "input"}
 _ALL_TEXTS = frozenset({"messages", "prompt", "input"})
 _NAMES = frozenset({"chat", "completions", "responses", "messages", "embeddings", "other"})
@@ -130,9 +137,51 @@ def read_request(body: Row, out: Fields) -> None:
     messages = _messages(_own_texts(body, out.get("endpoint", "")), out)
     if messages:
         out["messages"] = messages
+    if out.get("endpoint") == "completions":
+        _read_several(body, out)
+    aside = [body[name] for name in ASIDE if type(body.get(name)) in (dict, list, str)]
+    if aside and (text := canonical(aside)):
+        out["aside"] = text
     read_parameters(body, out)
     if body.get("tools") or body.get("functions"):
         read_tools(body, out)
+
+
+def _read_several(body: Row, out: Fields) -> None:
+    """Take a list of prompts apart, and read what is to stand after each answer as part of what is asked."""
+    texts = prompts_in(body.get("prompt"))
+    suffix = body.get("suffix")
+    if type(suffix) is str and suffix:
+        texts = [f"{text}\n{suffix}" for text in texts or [""]]
+        out["messages"] = (*_systems(out), Message(role="user", text="\n".join(texts)))
+    if len(texts) > 1:
+        most = texts[: MOST_PROMPTS - 1]
+        texts = [*most, "\n".join(texts[len(most) :])]
+        out["several"] = tuple((text, "") for text in texts if text)
+
+
+def _systems(out: Fields) -> tuple[Message, ...]:
+    return tuple(message for message in out.get("messages", ()) if message.role == "system")
+
+
+def prompts_in(source: Any) -> list[str]:
+    """Return the prompts that a `prompt` holds: one text, one list of token ids, or a list of such.
+
+    >>> prompts_in(["a", "b"]), prompts_in([0, 1]), prompts_in("a")
+    (['a', 'b'], ['zqa zqb'], ['a'])
+    """
+    if type(source) is str:
+        return [source] if source else []
+    if type(source) is not list:
+        return []
+    if any(type(item) in (str, list) for item in source):
+        return [text for item in source if (text := item if type(item) is str else _ids(item))]
+    return [text] if (text := _ids(source)) else []
+
+
+def _ids(source: Any) -> str:
+    """Token ids stand as words of their own: what is asked in them is sketched as what is asked in letters is."""
+    return " ".join(_word(item) for item in source[:_MOST_IDS] if type(item) is int) if type(source) is list else ""
 
 
 def _own_texts(body: Row, endpoint: str) -> Row:
@@ -140,7 +189,8 @@ def _own_texts(body: Row, endpoint: str) -> Row:
     own = _TEXTS.get(endpoint)
     if own is None or body.get(own) is None:
         return body
-    return {name: value for name, value in body.items() if name == own or name not in _ALL_TEXTS}
+    stored = {"prompt"} if endpoint == "responses" and type(body.get("prompt")) is dict else set()
+    return {name: value for name, value in body.items() if name == own or name in stored or name not in _ALL_TEXTS}
 
 
 def _messages(body: Row, out: Fields) -> tuple[Message, ...]:
@@ -153,17 +203,27 @@ def _messages(body: Row, out: Fields) -> tuple[Message, ...]:
         out.setdefault("endpoint", "messages" if head and "instructions" not in body else "chat")
         return head + turns(body["messages"])
     if body.get("input") is not None:
+        head += _filled(body, out)
         if body.get("previous_response_id") or body.get("conversation"):
             head += (Message(role="assistant"),)  # what the server kept of the conversation counts as a turn
         source = body["input"]
         embeds = "encoding_format" in body or "embed" in str(body.get("model"))[:80].lower()
         out.setdefault("endpoint", "embeddings" if embeds else "responses")
         return head + (_plain_texts(source) if _all_scalar(source) else turns(source))
+    if type(body.get("prompt")) is dict and out.get("endpoint") == "responses":
+        return head + _filled(body, out)
     if body.get("prompt") is not None:
         out.setdefault("endpoint", "completions")
         source = body["prompt"]
         return head + (_plain_texts(source) if _all_scalar(source) else turns(source))
     return head
+
+
+def _filled(body: Row, out: Fields) -> tuple[Message, ...]:
+    """Return what a caller fills into a stored prompt of the responses API, as a turn of its own."""
+    stored = body.get("prompt")
+    variables = stored.get("variables") if type(stored) is dict and out.get("endpoint") == "responses" else None
+    return turns([{"role": "user", "content": list(variables.values())}]) if type(variables) is dict else ()
 
 
 def _all_scalar(source: Any) -> bool:
@@ -172,12 +232,7 @@ def _all_scalar(source: Any) -> bool:
 
 
 def _plain_texts(source: list[Any]) -> tuple[Message, ...]:
-    """Token ids stand as words of their own: what is asked in them is sketched as what is asked in letters is."""
-    lines = [item for item in source if type(item) is str]
-    ids = [source] if not lines else []
-    for part in (*ids, *(item for item in source if type(item) is list)):
-        lines.append(" ".join(_word(item) for item in part[:_MOST_IDS] if type(item) is int))
-    text = "\n".join(line for line in lines if line)
+    text = "\n".join(prompts_in(source))
     return (Message(role="user", text=text),) if text else ()
 
 

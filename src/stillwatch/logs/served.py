@@ -17,6 +17,7 @@ from stillwatch.logs.importer import BadRow, Lens, Row
 from stillwatch.logs.jsontext import served_value
 from stillwatch.logs.litellm import LiteLLM
 from stillwatch.logs.requests import Fields, read_request
+from stillwatch.logs.several import parted
 from stillwatch.logs.streams import joined_chunks
 from stillwatch.terms.exchange import Exchange
 from stillwatch.terms.served import Served
@@ -25,7 +26,7 @@ _LENS = Lens()
 _LOGGED = LiteLLM()
 _ASKED = {
     "chat": ("messages",), "messages": ("messages", "system"), "completions": ("prompt",),
-    "responses": ("input", "instructions"), "embeddings": ("input",),
+    "responses": ("input", "instructions", "prompt"), "embeddings": ("input",),
 }  # fmt: skip
 _IDLE = {name: frozenset({"messages", "system", "prompt", "input", "instructions"}.difference(own))
          for name, own in _ASKED.items()}  # fmt: skip
@@ -62,12 +63,12 @@ def _read_logged(served: Served) -> Exchange:
 
 
 def read_all_served(served: list[Served] | tuple[Served, ...]) -> tuple[list[Exchange], list[str]]:
-    """Return the exchanges in order, and the reason for each that could not be read."""
+    """Return the exchanges in order, several for a request of several prompts, and why others could not be read."""
     exchanges: list[Exchange] = []
     reasons: list[str] = []
     for one in served:
         try:
-            exchanges.append(read_served(one))
+            exchanges += parted(read_served(one))
         except BadRow as error:
             reasons.append(str(error))
         except Exception as error:  # no body, however odd, may stop the watcher; the error's words may quote it

@@ -2,16 +2,18 @@
 
 In: a list of chunk objects or of `data:` lines, or an event stream as one text. Out: one response body in the
 shape that the API would have sent without streaming.
-Cost: one pass. Left out: choices other than the first.
+Cost: one pass. Left out: choices other than the first, but for those of several prompts in one request.
 """
 
 import re
 from collections.abc import Iterable
 from typing import Any
 
+from stillwatch.logs.content import call_text
 from stillwatch.logs.importer import Row
 from stillwatch.logs.jsontext import loads
 
+_MOST_CHOICES = 16_384
 _LINE_END = re.compile(r"\r\n|\n|\r")
 """What ends a line of an event stream; `splitlines` would also cut at characters that stand inside texts."""
 
@@ -21,6 +23,7 @@ def joined_chunks(chunks: list[Any] | str) -> Row:
     body: Row = {}
     texts: list[str] = []
     calls: dict[int, list[str]] = {}
+    others: dict[int, list[str]] = {}
     for chunk in _objects(chunks):
         kind = chunk.get("type")
         if type(kind) is str and kind.startswith("response."):
@@ -29,9 +32,12 @@ def joined_chunks(chunks: list[Any] | str) -> Row:
             _anthropic(chunk, kind, body, texts, calls)
         else:
             _openai(chunk, body, texts, calls)
+            _gather(chunk, others)
     if type(body.get("output")) is not list:
-        shown = ["".join(texts)] + [" ".join(part for part in call if part) for _, call in sorted(calls.items())]
+        shown = ["".join(texts)] + [call_text(*call) for _, call in sorted(calls.items())]
         body["content"] = "\n".join(text for text in shown if text)
+    if others and max(others) == len(others):
+        body["texts"] = ["".join(texts), *("".join(text) for _, text in sorted(others.items()))]
     return body
 
 
@@ -100,6 +106,15 @@ def _anthropic(chunk: Row, kind: str, body: Row, texts: list[str], calls: dict[i
         body["usage"] = {**_object(body.get("usage")), **_object(chunk.get("usage"))}
     elif kind == "error":
         body["error"] = chunk.get("error") or True
+
+
+def _gather(chunk: Row, others: dict[int, list[str]]) -> None:
+    """Keep the text of further choices by their number, as completions of several prompts have them."""
+    choices = chunk.get("choices")
+    for choice in choices if type(choices) is list else []:
+        index, text = _object(choice).get("index"), _object(choice).get("text")
+        if type(index) is int and 0 < index < _MOST_CHOICES and type(text) is str:
+            others.setdefault(index, []).append(text)
 
 
 def _index(chunk: Row) -> int:

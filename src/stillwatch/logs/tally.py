@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from stillwatch.terms.exchange import Exchange
 
 TEXT_FIELDS = (
-    "organisation plan key_id address agent tls payment session model endpoint parameters messages tools answer finish"
+    "organisation plan key_id address agent tls payment session model endpoint parameters messages tools aside answer "
+    "finish"
 ).split()
 """Fields that are given when they are not empty."""
 
@@ -31,7 +32,8 @@ class Tally:
     assumed_times: int = 0
     """Good rows of batch files that carry no time and took the file's modification time."""
     fields: dict[str, int] = field(default_factory=Counter)
-    """Good rows that have each field of `Exchange`; also `user_text`, `assistant_turns` and `images`."""
+    """Good rows that have each field of `Exchange`; also `user_text`, `assistant_turns`, `images`,
+    and `unread`: parts that no reader opens."""
     reasons: dict[str, int] = field(default_factory=Counter)
     """Bad rows by the start of their reason: the field, up to the colon."""
     importer: str = ""
@@ -60,16 +62,18 @@ class Tally:
         self._span(min(times, default=None), max(times, default=None))
 
     def _add_turns(self, exchange: Exchange) -> None:
-        user = assistant = images = False
+        user = assistant = images = unread = False
         for message in exchange.messages:
             if message.role == "user":
                 user = user or bool(message.text)
             elif message.role == "assistant":
                 assistant = assistant or bool(message.text)
             images = images or bool(message.images)
+            unread = unread or message.unread > 0
         self.fields["user_text"] += user
         self.fields["assistant_turns"] += assistant
         self.fields["images"] += images
+        self.fields["unread"] += unread
 
     def refuse(self, reason: str) -> None:
         """Count one bad row under the start of its reason."""

@@ -144,6 +144,28 @@ def merge_anchors(a: U64, b: U64) -> U64:
     return distinct_least(table).reshape(a.shape)
 
 
+def halves(a: U64, b: U64) -> U64:
+    """Return anchors of which each of two texts gives half: the least 8 of each, then the least of the rest.
+
+    Args:
+        a: Anchors of one text, ascending and 0-padded, shape (n, 16).
+        b: Those of the other, likewise.
+
+    Returns:
+        Anchors, ascending, distinct and 0-padded, shape (n, 16).
+    """
+    half = N_ANCHORS // 2
+    sides = np.concatenate((a[:, :half], b[:, :half]), axis=1)
+    rest = np.concatenate((a[:, half:], b[:, half:]), axis=1)
+    out = np.zeros(a.shape, np.uint64)
+    for row in range(len(a)):
+        chosen = np.unique(sides[row][sides[row] != 0])
+        more = np.setdiff1d(rest[row][rest[row] != 0], chosen)[: N_ANCHORS - len(chosen)]
+        both = np.sort(np.concatenate((chosen, more)))
+        out[row, : len(both)] = both
+    return out
+
+
 def edges(tokens: Tokens, keys: TextKeys) -> tuple[U64, U64]:
     """Return the keyed hashes of each text's first and last six tokens; 0 below eight tokens.
 

@@ -19,11 +19,12 @@ from stillwatch.sketch.agent import sdk_class
 from stillwatch.sketch.epochkeys import EpochHasher
 from stillwatch.sketch.images import image_hash
 from stillwatch.sketch.keys import KeyRing, epoch_of
-from stillwatch.sketch.newest import Newest, newest
+from stillwatch.sketch.newest import Newest
 from stillwatch.sketch.parameters import canonical, parameter_asks
 from stillwatch.sketch.siphash import U64
-from stillwatch.sketch.sketches import prepare, sketch_texts
+from stillwatch.sketch.sketches import sketch_asked
 from stillwatch.sketch.systems import fill_systems
+from stillwatch.sketch.told import Told
 from stillwatch.terms.event import ENDPOINTS, FINISHES, N_CHAIN, N_IMAGES, EventArray, empty_events
 from stillwatch.terms.exchange import Exchange
 
@@ -55,6 +56,7 @@ class Reducer:
         self._addresses = addresses
         self._epochs: dict[int, EpochHasher] = {}
         self._event_key = keys.lasting("event_id")
+        self._told = Told(keys.lasting("told"))
         self._places: dict[str, tuple[int, int, str]] = {}
         self._agents: dict[str, str] = {}
         self._parameters: dict[str, tuple[str, int]] = {}
@@ -65,38 +67,46 @@ class Reducer:
         """Return one event for each exchange, in order.
 
         Args:
-            exchanges: Any number; how they are split over calls changes no bit of any row.
+            exchanges: Any number, in the order in which they came; how they are split over calls of one reducer
+                changes no bit of any row.
             epoch: Hash all under this epoch; None hashes each under the epoch of its own time.
 
         Returns:
             Events, shape (n,).
         """
-        events = empty_events(len(exchanges))
-        if not len(exchanges):
-            return events
-        own = [epoch_of(x.time) if epoch is None else epoch for x in exchanges]
-        if min(own) == max(own):
-            self._fill(events, exchanges, own[0])
-            return events
-        for number in sorted(set(own)):
-            rows = [row for row, of in enumerate(own) if of == number]
-            part = empty_events(len(rows))
-            self._fill(part, [exchanges[row] for row in rows], number)
-            events[rows] = part
-        return events
+        with self._told.reading(exchanges) as parts:
+            return self._rows(exchanges, parts, epoch)
 
     def reduce_all(self, exchanges: Sequence[Exchange]) -> EventArray:
         """Return `reduce(exchanges)`, then the events in an overlap once more under the previous epoch.
 
         The second row of an event has the same `event_id` and another `epoch`; shape (n + n_overlap,).
         """
-        parts = [self.reduce(exchanges)]
-        previous: dict[int, list[Exchange]] = {}
-        for exchange in exchanges:
-            for number in self._keys.epochs_for(exchange.time)[1:]:
-                previous.setdefault(number, []).append(exchange)
-        parts += [self.reduce(previous[number], number) for number in sorted(previous)]
-        return np.concatenate(parts)
+        with self._told.reading(exchanges) as parts:
+            rows = [self._rows(exchanges, parts, None)]
+            previous: dict[int, list[int]] = {}
+            for number, exchange in enumerate(exchanges):
+                for epoch in self._keys.epochs_for(exchange.time)[1:]:
+                    previous.setdefault(epoch, []).append(number)
+            for epoch in sorted(previous):
+                chosen = previous[epoch]
+                rows.append(self._rows([exchanges[i] for i in chosen], [parts[i] for i in chosen], epoch))
+        return np.concatenate(rows)
+
+    def _rows(self, exchanges: Sequence[Exchange], parts: Sequence[Newest], epoch: int | None) -> EventArray:
+        events = empty_events(len(exchanges))
+        if not len(exchanges):
+            return events
+        own = [epoch_of(x.time) if epoch is None else epoch for x in exchanges]
+        if min(own) == max(own):
+            self._fill(events, exchanges, parts, own[0])
+            return events
+        for number in sorted(set(own)):
+            rows = [row for row, of in enumerate(own) if of == number]
+            part = empty_events(len(rows))
+            self._fill(part, [exchanges[row] for row in rows], [parts[row] for row in rows], number)
+            events[rows] = part
+        return events
 
     def _hasher(self, epoch: int) -> EpochHasher:
         found = self._epochs.get(epoch)
@@ -106,9 +116,8 @@ class Reducer:
             found = self._epochs[epoch] = EpochHasher(self._keys, epoch)
         return found
 
-    def _fill(self, events: EventArray, exchanges: Sequence[Exchange], epoch: int) -> None:
+    def _fill(self, events: EventArray, exchanges: Sequence[Exchange], parts: Sequence[Newest], epoch: int) -> None:
         hasher = self._hasher(epoch)
-        parts = [newest(x) for x in exchanges]
         raws = [part.text.encode("utf-8", "surrogatepass") for part in parts]
         answers = [x.answer.encode("utf-8", "surrogatepass") for x in exchanges]
         events["epoch"] = epoch
@@ -119,7 +128,7 @@ class Reducer:
         self._fill_plain(events, exchanges, parts)
         self._fill_hashed(events, exchanges, hasher)
         sketch = events["sketch"]
-        sketch[...] = sketch_texts([prepare(part.text, raw) for part, raw in zip(parts, raws, strict=True)], hasher)
+        sketch[...] = sketch_asked(parts, raws, hasher)
         parameters = [self._parameter(x) for x in exchanges]
         events["parameters"] = _hashes(hasher, "parameters", [text for text, _ in parameters])
         sketch["asks"] |= np.array([bits for _, bits in parameters], np.uint16)

@@ -11,10 +11,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.sketch.anchors import bottom_k, content, edges, shingles
+from stillwatch.sketch.anchors import bottom_k, content, edges, halves, shingles
 from stillwatch.sketch.asks import asks
 from stillwatch.sketch.epochkeys import EpochHasher
 from stillwatch.sketch.layout import lines, skeletons
+from stillwatch.sketch.newest import Newest
 from stillwatch.sketch.projection import MOST_TEXTS, project
 from stillwatch.sketch.style import style
 from stillwatch.sketch.text import clip, normalise, tokenise
@@ -67,6 +68,33 @@ def sketch_texts(texts: Sequence[Prepared], hasher: EpochHasher) -> npt.NDArray[
     for piece in pieces(texts):
         _fill(out[piece], texts[piece], hasher)
     return out
+
+
+def sketch_asked(parts: Sequence[Newest], raws: Sequence[bytes], hasher: EpochHasher) -> npt.NDArray[Any]:
+    """Return the text fields of each request's sketch: of all that is asked in it.
+
+    Where something stands before or beside the new turns, half of the anchors are those of the new turns, so that
+    neither part can be hidden by making the other long.
+
+    Args:
+        parts: What is asked.
+        raws: The new turns in UTF-8.
+        hasher: Keys of the epoch.
+    """
+    texts = [_prepared(part, raw) for part, raw in zip(parts, raws, strict=True)]
+    out = sketch_texts(texts, hasher)
+    rows = [row for row, part in enumerate(parts) if part.before and part.text]
+    if rows:
+        before = [parts[row].before for row in rows]
+        sides = [(text, text.encode("utf-8", "surrogatepass")) for text in before]
+        sides += [(parts[row].text, raws[row]) for row in rows]
+        anchors = sketch_texts([prepare(text, raw) for text, raw in sides], hasher)["anchors"]
+        out["anchors"][rows] = halves(anchors[: len(rows)], anchors[len(rows) :])
+    return out
+
+
+def _prepared(part: Newest, raw: bytes) -> Prepared:
+    return prepare(part.whole, part.whole.encode("utf-8", "surrogatepass")) if part.before else prepare(part.text, raw)
 
 
 def _fill(out: npt.NDArray[Any], texts: Sequence[Prepared], hasher: EpochHasher) -> None:

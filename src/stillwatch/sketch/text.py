@@ -27,8 +27,28 @@ TAIL_CHARS: Final = 16_384
 _PAD: Final = b"\x000\x00"
 _ZERO: Final = 1
 """Where the padding holds the `0` that stands for every run of digits."""
-_UNSEEN: Final = re.compile("[\u00ad\u034f\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff9-\ufffb\U000e0001\U000e007f-\U000e01ef]"
+)
 """Characters that print nothing; removed, since a few of them would part a word unseen."""
+_TAGS: Final = {0xE0000 + code: code for code in range(0x20, 0x7F)}
+"""Tag characters print nothing, and models read them as the ASCII that they stand for."""
+_MARKS: Final = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+"""Marks over and through letters that no composed character has: removed, since any number can be put anywhere."""
+_LOOK: Final = {
+    "a": "\u0430\u03b1\u0251", "b": "\u0432", "c": "\u0441\u03f2", "d": "\u0501", "e": "\u0435", "g": "\u0261\u0581",
+    "h": "\u043d\u04bb\u0570", "i": "\u0456\u03b9\u0131", "j": "\u0458\u03f3", "k": "\u043a\u03ba", "l": "\u04cf",
+    "m": "\u043c", "n": "\u03b7\u0578", "o": "\u043e\u03bf\u0585\u1d0f", "p": "\u0440\u03c1", "q": "\u051b",
+    "s": "\u0455", "t": "\u0442\u03c4", "u": "\u03c5\u057d\u1d1c", "v": "\u03bd\u0475", "w": "\u051d",
+    "x": "\u0445\u03c7", "y": "\u0443",
+}  # fmt: skip
+_ALIKE: Final = {ord(letter): latin for latin, letters in _LOOK.items() for letter in letters}
+"""Lower-case letters of other alphabets, and the Latin ones that they look like."""
+_OTHERS: Final = "".join(map(chr, _ALIKE))
+_BORDER: Final = re.compile(f"[a-z][{_OTHERS}]|[{_OTHERS}][a-z]")
+"""Inside a word of letters of two alphabets: nobody writes so but to be read by eyes alone."""
+_WORD: Final = re.compile("[a-z\u0131\u0251\u0261\u0370-\u058f\u1d0f\u1d1c]+")
 
 
 def clip(text: str) -> str:
@@ -41,13 +61,24 @@ def clip(text: str) -> str:
 def normalise(text: str) -> bytes:
     """Return `text` as it is cut into tokens: compatibility forms unified, lower case, UTF-8.
 
+    What prints nothing, and marks that no composed letter has, are left out; a word that mixes Latin letters with
+    look-alikes of other alphabets is read as Latin.
+
     >>> normalise("Ｆｕｌｌ WIDTH").decode()
     'full width'
     """
     if text.isascii():
         return text.encode().lower()
-    unified = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).lower()
+    bare = _UNSEEN.sub("", unicodedata.normalize("NFKC", text).translate(_TAGS)).lower()
+    unified = _MARKS.sub("", bare)
+    if _BORDER.search(unified):
+        unified = _WORD.sub(_as_latin, unified)
     return unified.encode("utf-8", "surrogatepass")
+
+
+def _as_latin(word: re.Match[str]) -> str:
+    found = word.group()
+    return found.translate(_ALIKE) if _BORDER.search(found) else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from typing import Any, Final, Self, TypeVar
 
 from stillwatch.store.controlfailure import DAMAGED, make_private, named_failure
 from stillwatch.store.controlschema import APPLICATION_ID, MIGRATIONS
-from stillwatch.store.trail import seal
+from stillwatch.store.trail import OUTSIDE, seal
 from stillwatch.terms.account import AccountRecord, Appeal, Decision, KeyRecord
 from stillwatch.terms.canary import CanaryRecord
 from stillwatch.terms.errors import StillwatchError
@@ -44,13 +44,14 @@ class SqliteControl:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
-        self._closed = False
+        self._closed = self._ready = False
         with named_failure(path):
             make_private(path)
             self._db = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         try:
             with named_failure(self.path):
                 self._prepare()
+                self._ready = True
         except BaseException:
             self._db.close()
             raise
@@ -206,6 +207,8 @@ class SqliteControl:
                 self._rows("BEGIN IMMEDIATE")
             self._depth += 1
             try:
+                if self._ready and self._depth == 1:  # what another program changed is not this change's actor's
+                    seal(self.rows, lambda: OUTSIDE)
                 yield self
             except BaseException:
                 self._depth -= 1

@@ -15,6 +15,8 @@ from stillwatch.terms.person import Actor, TrailEntry
 
 Run = Callable[[str, tuple[Any, ...]], list[Any]]
 START: Final = "0" * 64
+OUTSIDE: Final = Actor("unknown", "outside")
+"""Whoever changed the file past every door: triggers wrote the row, and no release of ours sealed it."""
 _COLUMNS: Final = "number, at, by, how, what, subject, detail, before, digest"
 
 

@@ -51,11 +51,13 @@ class RecordHead(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     treatments: str
     """Names of treatments, joined by `+`."""
     why: str
-    """`share` or `confirmed`."""
+    """`share`, `confirmed`, or `twin` where the record holds two answers."""
     epoch: int
     """Epoch of the mark; -1 where there is none."""
     request_bytes: int
     answer_bytes: int
+    pair: bytes = b""
+    """For `twin`: what commits to the pair, 32 bytes."""
 
 
 class RecordText(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -67,6 +69,11 @@ class RecordText(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     streamed: bool
     request: bytes
     answer: bytes
+    """For a twin: as served; empty where that did not come whole."""
+    twin: bytes = b""
+    """The answer that nobody got."""
+    nonce: bytes = b""
+    """What the pair's digests are salted with."""
 
     def __repr__(self) -> str:
         return "RecordText(...)"

@@ -79,7 +79,7 @@ class VaultWriter:
         self._file = -1
         self._count = 0
         self._boot = secrets.token_hex(4)
-        self._known: OrderedDict[tuple[bytes, float], None] = OrderedDict()
+        self._known: OrderedDict[tuple[bytes, float, bool], None] = OrderedDict()
         self._looked_back = False
 
     def keep(self, records: Sequence[VaultRecord], now: float) -> VaultKept:
@@ -95,7 +95,7 @@ class VaultWriter:
         with vault_lock(self._folder, _PATIENCE):
             if not self._looked_back:
                 self._look_back()
-            fresh = [r for r in records if (r.head.id, r.head.time) not in self._known]
+            fresh = [r for r in records if _key(r.head) not in self._known]
             held = sum(path.stat().st_size for path in segment_paths(self._folder))
             kept = self._append(fresh, self._limits.max_bytes - held - SEGMENT.size, now)
         return VaultKept(kept=kept, repeated=len(records) - len(fresh), full=len(fresh) - kept)
@@ -143,7 +143,7 @@ class VaultWriter:
 
     def _know(self, records: Sequence[VaultRecord]) -> None:
         for record in records:
-            self._known[record.head.id, record.head.time] = None
+            self._known[_key(record.head)] = None
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
@@ -194,5 +194,10 @@ class VaultWriter:
         for path in newest[-_LOOK_BACK:]:
             segment = read_segment(path)
             for placed in segment.records if segment is not None else ():
-                self._known[placed.head.id, placed.head.time] = None
+                self._known[_key(placed.head)] = None
         self._looked_back = True
+
+
+def _key(head: RecordHead) -> tuple[bytes, float, bool]:
+    """Return what tells one record from another; one request may have an answer and a pair kept of it."""
+    return head.id, head.time, bool(head.pair)

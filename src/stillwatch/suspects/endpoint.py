@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from stillwatch.suspects.suspect import Probe, Refusal, Reply, Told
+from stillwatch.suspects.suspect import Loss, Probe, Refusal, Reply, Told
 from stillwatch.terms.errors import StillwatchError
 
 WIRES: Final = ("chat", "completions")
@@ -71,11 +71,34 @@ class EndpointSuspect:
 
     def reply(self, probe: Probe) -> Reply:
         """Ask one thing; see `Suspect`."""
-        body = self._body(probe)
+        return self._read(self._asked(self._body(probe)), probe)
+
+    @property
+    def scores(self) -> bool:
+        """Whether it tells losses on given texts; see `Scorer`."""
+        return self.wire == "completions" and self.logprobs
+
+    def loss(self, prompt: str, text: str) -> Loss:
+        """Return its loss on a text after a prompt, see `Scorer`; needs completions that echo log-probabilities."""
+        if not self.scores:
+            raise StillwatchError(
+                f"suspect {self.model}: tells no losses on given texts; they need the completions wire and logprobs."
+            )
+        body = {"model": self.model, "prompt": prompt + text, "max_tokens": 1, "temperature": 0.0, "echo": True,
+                "logprobs": 1}  # fmt: skip
+        return _loss(self._asked(body), len(prompt), len(prompt) + len(text))
+
+    def _asked(self, body: Json) -> bytes:
+        """Return the body of a good answer, busy ones waited out.
+
+        Raises:
+            Refusal: there is none for this request.
+            StillwatchError: there is none for any.
+        """
         for attempt in range(TRIES):
             status, read = self._post(body)
             if status == 200:
-                return self._read(read, probe)
+                return read
             if status in (401, 403):
                 raise StillwatchError(f"suspect {self.model}: refuses the key ({status}); give another by --key-env.")
             if status == 404:
@@ -162,3 +185,22 @@ def _told(held: Json) -> tuple[Told, ...]:
     if not all(math.isfinite(value) for place in places for _, value in place):
         raise ValueError("no logarithm of a probability")
     return tuple(tuple(sorted(place, key=lambda one: (-one[1], one[0]))) for place in places)
+
+
+def _loss(raw: bytes, first: int, end: int) -> Loss:
+    """Return the loss on the tokens that begin within characters `first` to `end` of what was echoed.
+
+    Raises:
+        Refusal: it did not echo, or told no probability of some of them.
+    """
+    try:
+        body: Json = json.loads(raw)
+        held = body["choices"][0]["logprobs"]
+        pairs = zip(held["text_offset"], held["token_logprobs"], strict=True)
+        told = [float(value) for at, value in pairs if first <= int(at) < end and (value is not None or first > 0)]
+        spent = int((body.get("usage") or {}).get("total_tokens") or 0)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        raise Refusal("no log-probabilities of what was given") from None
+    if not told or not all(map(math.isfinite, told)):
+        raise Refusal("no log-probabilities of what was given")
+    return Loss(nats=-math.fsum(told), tokens=len(told), spent=spent)

@@ -11,8 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.suspects.suspect import Probe, Refusal, Reply, Told
+from stillwatch.suspects.suspect import Loss, Probe, Refusal, Reply, Told
 
+WINDOW = 128
+"""Tokens before a place that losses look at."""
 Tokenise = Callable[[str], Sequence[int]]
 Spell = Callable[[Sequence[int]], str]
 
@@ -79,6 +81,32 @@ class LocalSuspect:
         tokens = tuple(int(one) for one in said)
         text = self.spell(tokens) if self.spell else " ".join(map(str, tokens))
         return Reply(text=text, tokens=tokens, told=told, spent=len(given) + len(tokens), ended="length")
+
+    @property
+    def scores(self) -> bool:
+        """Whether it tells losses on given texts; see `Scorer`."""
+        return self.tokenise is not None
+
+    def loss(self, prompt: str, text: str) -> Loss:
+        """Return its loss on a text after a prompt; see `Scorer`. Tokens are counted of the two put together."""
+        if self.tokenise is None:
+            raise Refusal("it takes token ids only")
+        before, whole = len(self.tokenise(prompt)), np.array(self.tokenise(prompt + text), np.int64)
+        return self.loss_of(whole, max(1, before))
+
+    def loss_of(self, tokens: npt.NDArray[np.int64], first: int) -> Loss:
+        """Return its loss on tokens from place `first` on, at least 1, after those before it.
+
+        Raises:
+            Refusal: there is none.
+        """
+        if len(tokens) <= first:
+            raise Refusal("no token to be told of")
+        total = 0.0
+        for place in range(first, len(tokens)):
+            logits = np.asarray(self.model.logits(tokens[None, max(0, place - WINDOW) : place]), np.float64)[0]
+            total += float(np.logaddexp.reduce(logits) - logits[tokens[place]])
+        return Loss(nats=total, tokens=len(tokens) - first, spent=len(tokens))
 
     def close(self) -> None:
         """Hold nothing."""

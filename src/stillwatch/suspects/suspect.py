@@ -6,7 +6,7 @@ Left to the kinds: `endpoint`, `local`, `texts`, and `memory`, which tests hold 
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from stillwatch.terms.errors import StillwatchError
 
@@ -50,6 +50,23 @@ class Reply:
     """`stop` or `length`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """How unlikely a suspect finds a text that goes on from a prompt."""
+
+    nats: float
+    """Negative natural log of the text's probability, all its tokens together."""
+    tokens: int
+    """Tokens of the text, as the suspect cuts it; at least 1."""
+    spent: int = 0
+    """Tokens of prompt and text, as it counts them."""
+
+    @property
+    def mean(self) -> float:
+        """Nats a token."""
+        return self.nats / self.tokens
+
+
 class Refusal(Exception):
     """A suspect did not answer one probe; it is noted, and the next is asked."""
 
@@ -88,6 +105,25 @@ class Suspect(Protocol):
 
     def close(self) -> None:
         """Let go of what is held; twice does no harm."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """A suspect that may tell how likely it finds a text that is given."""
+
+    @property
+    def scores(self) -> bool:
+        """Whether it does, as it was opened."""
+        ...
+
+    def loss(self, prompt: str, text: str) -> Loss:
+        """Return its loss on `text` after `prompt`.
+
+        Raises:
+            Refusal: it does not tell for this one.
+            StillwatchError: it cannot be asked at all, and asking on is of no use.
+        """
         ...
 
 

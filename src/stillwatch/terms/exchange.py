@@ -18,6 +18,8 @@ class Message:
     """All text parts of the turn, joined by a line feed."""
     images: tuple[bytes, ...] = field(default=(), repr=False)
     """Encoded image parts that came inline; references by address are left out."""
+    unread: int = 0
+    """Parts that no reader here opens: recordings, films, files that are no text, pictures by address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,11 @@ class Exchange:
     messages: tuple[Message, ...] = field(default=(), repr=False)
     tools: str = field(default="", repr=False)
     """Canonical JSON of the tool schemas, keys sorted; empty when none were sent."""
+    aside: str = field(default="", repr=False)
+    """Canonical JSON of what else a model may read: schemas of the answer's form, documents, further texts."""
     answer: str = field(default="", repr=False)
+    several: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Where one request holds several prompts: each with its answer, which is empty where the source has none."""
     tokens_in: int = -1
     """Prompt tokens; -1 when the source does not say (likewise below)."""
     tokens_out: int = -1

@@ -90,7 +90,7 @@ class TrailEntry:
     at: float
     by: str
     how: str
-    """`console`, `api` or `command`."""
+    """`console`, `api`, `command`, or `outside` for what another program changed."""
     what: str
     subject: str
     detail: str

@@ -36,10 +36,14 @@ class Served:
     """Kind of the action in force; with `shadow:` in front when only recorded."""
     kind: str = "wire"
     """`wire`: `request` and `answer` are bodies of a model API. `litellm`: `request` is one payload that LiteLLM
-    logged, which says all the rest; `account`, `endpoint` and `status` here say nothing."""
+    logged, which says all the rest; `account`, `endpoint` and `status` here say nothing. `twin`: no exchange but the
+    pair of answers to one, `answer` as served and `twin` as withheld; no event comes of it."""
     request: bytes = field(default=b"", repr=False)
     """JSON body as the caller sent it, unzipped."""
     answer: bytes = field(default=b"", repr=False)
     """Body as the upstream sent it, unzipped; the start of it when it was too large."""
     treatments: str = ""
     """Names of the treatments that the action ordered, joined by `+`; empty when it was only recorded."""
+    twin: bytes = field(default=b"", repr=False)
+    """Body of a second answer to the same request, as the upstream sent it, that nobody got; for kind `twin` alone,
+    whose `answer` is empty where the served one did not come whole."""

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from stillwatch.app.report import unread_parts
 from stillwatch.app.scan import left_out
+from stillwatch.logs.tally import Tally
 from stillwatch.sketch.keys import EPOCH_SECONDS
 from stillwatch.store.memory import MemoryStore
 from stillwatch.terms.event import empty_events
@@ -21,3 +23,9 @@ def test_events_outside_the_compared_epoch_are_noted(days: tuple[float, float], 
     again["epoch"] = 199
     store = MemoryStore(np.concatenate([events, again]))
     assert bool(left_out(store)) == noted
+
+
+def test_requests_with_parts_that_nobody_reads_are_noted() -> None:
+    (note,) = unread_parts(Tally(good=1_200, fields={"unread": 7}))
+    assert note.startswith("7 of 1,200 requests hold parts that are not read")
+    assert unread_parts(Tally(good=1_200)) == ()

@@ -82,11 +82,11 @@ def test_a_campaign_mostly_missed_and_a_false_one_are_listed() -> None:
 
 
 def test_every_evasion_has_its_turn_and_e1_the_most() -> None:
-    assert set(ROTATION) == set(EVASIONS)
+    assert set(ROTATION) == {name for name in EVASIONS if not name.startswith("E4")}
     assert max(set(ROTATION), key=ROTATION.count) == "E1"
     plans = [SeedPlan(seed=seed, honest=30).traffic() for seed in range(1, 14)]
     drawn = {campaign.evasion for plan in plans for campaign in plan.campaigns}
-    assert drawn == set(EVASIONS)
+    assert drawn == set(ROTATION)
     assert all(50 <= c.accounts <= 1000 and c.requests <= 20 for plan in plans for c in plan.campaigns)
 
 

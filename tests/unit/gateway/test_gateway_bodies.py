@@ -179,6 +179,8 @@ def test_a_request_is_taken_for_what_it_may_cost() -> None:
     assert asked({}, assumed_answer_tokens=7).tokens == 7
     assert asked({"max_tokens": 10**12, "n": 10**9}).tokens <= (1 << 20) * 128 + 100
     assert asked({"max_tokens": -5}).tokens >= 0
+    assert asked({"max_tokens": 100, "prompt": ["a", "b", [5, 6]]}, "completions").tokens >= 300
+    assert asked({"max_tokens": 100, "prompt": [5, 6, 7]}, "completions").tokens < 120
     assert asked({"input": "x" * 400}, "embeddings").tokens < 120
 
 

@@ -117,6 +117,18 @@ def test_paths_without_an_exchange_are_passed_on_unread(path: str) -> None:
     assert not rig.records.served
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions/batch", "/inference/v1/generate", "/generative_scoring"])
+def test_paths_on_which_a_model_answers_unseen_are_closed_unless_the_settings_open_them(path: str) -> None:
+    rig = Rig()
+    status, head, bodies = rig.post({"model": "m", "messages": []}, path)
+    assert status == 404 and head["content-type"] == "application/json" and b"unsupported_endpoint" in b"".join(bodies)
+    assert not rig.model.seen and not rig.records.served
+    assert Rig(closed_paths=()).post(b"x", path, {})[0] == 200
+    assert Rig().post(b"x", "/inferences", {})[0] == 200, "a path that only begins alike is another"
+    with pytest.raises(StillwatchError, match="must begin with a slash"):
+        MiddlewareConfig(closed_paths=("inference",))
+
+
 def test_invocations_is_no_way_around() -> None:
     rig = Rig()
     assert rig.post(path="/invocations", headers={})[0] == 401

@@ -273,8 +273,11 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None
         SpoolWriter(tmp_path / "spool", KEY, "w0")
 
 
-def test_segments_of_the_release_before_are_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = tuple(name for name in segments._FIELDS if name != "treatments")
+@pytest.mark.parametrize("later", [("twin",), ("twin", "treatments")])
+def test_segments_of_releases_before_are_still_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: tuple[str, ...]
+) -> None:
+    names = tuple(name for name in segments._FIELDS if name not in later)
     with monkeypatch.context() as patch:
         patch.setattr(segments, "_take", attrgetter(*names))
         patch.setattr(segments, "_LAYOUT", hashlib.blake2b(",".join(names).encode(), digest_size=4).digest())

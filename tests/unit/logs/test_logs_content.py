@@ -173,7 +173,7 @@ def test_streams_of_tool_calls_are_put_together() -> None:
         return {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": part}]}}]}
 
     body = joined_chunks([delta(name="look", arguments=""), delta(arguments='{"a"'), delta(arguments=": 1}"), {}])
-    assert body["content"] == 'look {"a": 1}'
+    assert body["content"] == 'look {"a":1}', "as the turn that quotes it is read"
 
 
 def test_a_failed_call_carries_its_status() -> None:

@@ -38,25 +38,26 @@ def test_an_exchange_that_says_nothing_has_zeros_for_what_is_not_known() -> None
     assert len(reducer().reduce([])) == 0
 
 
-def test_only_what_follows_the_last_answer_is_sketched() -> None:
-    past = [("system", "Be kind."), ("user", "What is the capital of France these days?"), ("assistant", "Paris.")]
-    new = "And how many people would you say live there at present?"
-    rows = reducer().reduce([talk(*past, ("user", new)), ask(new)])
+def test_only_what_follows_the_last_answer_is_sketched_of_a_conversation_that_was_held() -> None:
+    first, new = "What is the capital of France these days?", "And how many people would you say live there at present?"
+    past = [("system", "Be kind."), ("user", first), ("assistant", "Paris.")]
+    rows = reducer().reduce([talk(*past[:2], answer="Paris."), talk(*past, ("user", new)), ask(new)])
     for name in ("anchors", "head", "tail", "content", "projection", "style", "words"):
-        assert np.array_equal(rows["sketch"][name][0], rows["sketch"][name][1])
-    assert rows["turns"].tolist() == [3, 1]
-    assert rows["sketch"]["system"].tolist()[1] == 0 != rows["sketch"]["system"][0]
+        assert np.array_equal(rows["sketch"][name][1], rows["sketch"][name][2])
+    assert rows["turns"].tolist() == [1, 3, 1]
+    assert rows["sketch"]["system"].tolist()[2] == 0 != rows["sketch"]["system"][1]
 
 
 def test_tool_results_after_the_last_answer_are_new_and_a_closing_answer_hides_nothing() -> None:
     rows = reducer().reduce([
+        ask("old words"),
         talk(("user", "old words"), ("assistant", ""), ("tool", "result one"), ("tool", "result two")),
         ask("result one\nresult two"),
-        talk(("user", "first"), ("assistant", "x"), ("user", "closing words"), ("assistant", "prefill")),
-        ask("closing words"),
+        talk(("user", "closing words"), ("assistant", "prefill and more")),
+        ask("closing words\nprefill and more"),
     ])  # fmt: skip
     content = rows["sketch"]["content"]
-    assert content[0] == content[1] != content[2] == content[3] != 0
+    assert content[1] == content[2] != content[3] == content[4] != 0
 
 
 def test_an_answer_carried_back_matches_the_answer_issued() -> None:

@@ -67,7 +67,7 @@ def test_the_same_system_text_has_other_anchors_in_another_epoch() -> None:
 
 def test_forgetting_system_texts_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [WRAPPER.format(*SLOTS[n % 3]) + OTHER * (n % 4) for n in range(12)] * 2
-    exchanges = [talk(("system", text), ("user", "x")) for text in texts]
+    exchanges = [talk(("system", text), ("user", "x" * n)) for n, text in enumerate(texts, 1)]
     fresh = np.concatenate([reducer().reduce([exchange]) for exchange in exchanges])
     assert reducer().reduce(exchanges).tobytes() == fresh.tobytes()
     monkeypatch.setattr(systems, "REMEMBERED_SYSTEMS", 3)

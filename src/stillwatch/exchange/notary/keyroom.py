@@ -20,7 +20,7 @@ from stillwatch.exchange.notary.blind import SEED_BYTES, NotaryKey
 from stillwatch.exchange.notary.epochs import EpochKey, epoch_at, statement
 from stillwatch.terms.errors import StillwatchError
 
-_IDENTITY: Final = "identity.key"
+IDENTITY: Final = "identity.key"
 _SEED_NAME: Final = re.compile(r"epoch-(\d{1,9})\.seed")
 
 
@@ -51,9 +51,9 @@ class KeyRoom:
             StillwatchError: there is an identity already, or the folder cannot be written.
         """
         room = cls(folder)
-        if (folder / _IDENTITY).exists():
+        if (folder / IDENTITY).exists():
             raise StillwatchError(f"notary {folder}: has an identity already; members pinned it. Name another folder.")
-        room._write(_IDENTITY, secrets.token_bytes(32))
+        room._write(IDENTITY, secrets.token_bytes(32))
         room.turn(now)
         return room
 
@@ -119,7 +119,7 @@ class KeyRoom:
         return EpochKey(number=number, public=public, signature=self._identity().sign(statement(number, public)))
 
     def _identity(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(self._read(_IDENTITY))
+        return Ed25519PrivateKey.from_private_bytes(self._read(IDENTITY))
 
     def _numbers(self) -> set[int]:
         try:

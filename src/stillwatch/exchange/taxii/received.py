@@ -133,6 +133,21 @@ class Received:
         )
         return [(subject, json.loads(body)) for subject, body in rows]
 
+    def copy_own_to(self, path: Path) -> int:
+        """Write what this member published, and nothing that it pulled, to a new file; return how many objects.
+
+        What others told stays out: a copy would outlive its withdrawal, and the hub tells it again.
+        """
+        rows = self._rows("SELECT id, subject, by, at, body FROM own")
+        copy = Received(path)
+        try:
+            with copy._changing() as db:
+                db.executemany("INSERT INTO own VALUES (?, ?, ?, ?, ?)", rows)
+            copy._rows("PRAGMA journal_mode = DELETE")
+        finally:
+            copy.close()
+        return len(rows)
+
     def told(self) -> dict[str, float]:
         """Return by subject when campaigns that were not withdrawn were published last, seconds since 1970."""
         found: dict[str, float] = {}

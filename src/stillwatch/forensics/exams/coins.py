@@ -3,6 +3,9 @@
 In: a suspect's losses on both answers of each pair, and which was served. Out: a log p-value.
 Null: the suspect's losses do not depend on the coins. Each difference then has a fair sign, given its size: exactly,
 whatever the model, whatever the texts. No watermark is needed, nothing can be stolen, and quality is not touched.
+A pair whose served answer did not come whole is lost to the test, and by which pairs are lost something of the served
+answers may show: each counts as known to be withheld, by more than any other. That never lowers a p-value, whatever
+decided which are lost: the one lost takes the largest rank below, and the ranks that it frees rise by less.
 Cost: a sort. Left to the vault: keeping both answers. Left to `signs`: the tail of a weighted sum.
 Source: Maini et al. 2021, arXiv:2104.10706 (dataset inference) for the idea; Wilcoxon 1945 for the ranks.
 """
@@ -23,7 +26,7 @@ class Withheld(NamedTuple):
     """Outcome over all pairs."""
 
     pairs: int
-    """Pairs with a difference."""
+    """Pairs with a difference, and those lost."""
     known: int
     """Of these, those whose served answer has the lower loss."""
     z: float
@@ -32,13 +35,14 @@ class Withheld(NamedTuple):
     """`log_p` if every served answer had the lower loss."""
 
 
-def withheld_test(served: FloatArray, withheld: FloatArray, *, way: str = "rank") -> Withheld:
+def withheld_test(served: FloatArray, withheld: FloatArray, *, way: str = "rank", lost: int = 0) -> Withheld:
     """Test whether a suspect finds served answers likelier than their withheld twins.
 
     Args:
         served: Losses in nats on the answers that were served, a mean a token; shape (n,); NaN: not asked.
         withheld: Losses on the twins, in the same order.
         way: `sign` counts pairs, exactly binomial; `rank` weighs them by the rank of their size.
+        lost: Pairs, beside those given, whose served answer did not come whole; 0 or more.
 
     Raises:
         ValueError: the shapes differ, or `way` is unknown.
@@ -46,15 +50,16 @@ def withheld_test(served: FloatArray, withheld: FloatArray, *, way: str = "rank"
     >>> withheld_test(np.zeros(30), np.ones(30), way="sign").log_p < -20.0
     True
     """
-    if served.shape != withheld.shape or way not in WAYS:
-        raise ValueError(f"way = {way!r}: must be one of {', '.join(WAYS)}, on losses of one shape.")
+    if served.shape != withheld.shape or way not in WAYS or lost < 0:
+        raise ValueError(f"way = {way!r}: must be one of {', '.join(WAYS)}, on losses of one shape, lost 0 or more.")
     difference = withheld - served
     difference = difference[np.isfinite(difference) & (difference != 0.0)]
-    n, known = len(difference), int(np.count_nonzero(difference > 0.0))
+    n, known = len(difference) + lost, int(np.count_nonzero(difference > 0.0))
     if way == "sign" or n == 0:
         log_p = float(binomial_tail(known, n, 0.5))
         return Withheld(n, known, (known - n / 2) / max(np.sqrt(n) / 2, 0.5), log_p, float(binomial_tail(n, n, 0.5)))
-    size = rankdata(np.abs(difference))
-    z = standard(float(np.sum(np.sign(difference) * size)), size)
+    size = np.concatenate([rankdata(np.abs(difference)), np.arange(n - lost + 1, n + 1)])
+    signs = np.concatenate([np.sign(difference), np.full(lost, -1.0)])
+    z = standard(float(np.sum(signs * size)), size)
     most = standard(float(size.sum()), size)
     return Withheld(n, known, z, float(sharp_tail(z)), float(sharp_tail(most)))

@@ -16,6 +16,10 @@ from stillwatch.terms.canon import exact, sha256
 from stillwatch.terms.finding import WHOLE, Finding, Material
 from stillwatch.terms.protocol import PlannedTest, Value
 
+_VAULT = (
+    "It takes twin answers in the evidence vault, its private key (--vault-key), and a suspect that tells "
+    "log-probabilities of given texts."
+)
 DEEPEST = -1e12
 """Stands for the logarithm of a p-value of 0, which no test gives."""
 
@@ -68,7 +72,7 @@ class Examination(ABC):
         given = Given(test, materials)
         lacking = [need for need in self.needs if not need.optional and not given.has(need.parameter)]
         if lacking:
-            where = " Only the evidence vault holds it." if any(need.vault for need in lacking) else ""
+            where = " " + _VAULT if any(need.vault for need in lacking) else ""
             why = "not run: there is no " + ", no ".join(need.what for need in lacking) + "." + where
             return (self._finding(given, Outcome(n=0, skipped=why)),)
         return tuple(self._finding(given, one) for one in self.outcomes(given))

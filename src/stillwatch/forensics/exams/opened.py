@@ -14,6 +14,7 @@ from stillwatch.terms.canon import number
 from stillwatch.terms.errors import StillwatchError
 from stillwatch.terms.finding import WHOLE
 from stillwatch.terms.reveal import Reveal
+from stillwatch.treatments.marks.gumbel import ALPHA, pair_of_keys
 from stillwatch.treatments.marks.prf import U64, ContextTable, IntArray
 from stillwatch.treatments.marks.ring import TIERS, Epoch, TierKey
 from stillwatch.treatments.marks.tiers import ACCOUNT, CAMPAIGN, PROVIDER, tiers_of
@@ -30,6 +31,8 @@ class OpenedKey(NamedTuple):
     name: str
     """Account or campaign; empty for the provider."""
     key: TierKey
+    native: int = 0
+    """Key of an engine's own mark that draws in the place of `key`; 0: none."""
 
     @property
     def subject(self) -> str:
@@ -45,6 +48,8 @@ class OpenedMarks:
     """Settings of the epoch, with zeros for its secret."""
     table: ContextTable = field(repr=False)
     keys: tuple[OpenedKey, ...] = field(repr=False)
+    alpha: float = 0.0
+    """For keyed draws: share of draws under the second key."""
 
     @classmethod
     def of(cls, reveals: Sequence[Reveal]) -> "OpenedMarks":
@@ -67,17 +72,32 @@ class OpenedMarks:
             )  # fmt: skip
             table = ContextTable.of_key(bytes.fromhex(context.secret), epoch.width, epoch.vocab)
             keys = tuple(
-                OpenedKey(str(one.facts["tier"]), str(one.facts["name"]), TierKey.from_bytes(bytes.fromhex(one.secret)))
+                OpenedKey(
+                    str(one.facts["tier"]), str(one.facts["name"]), TierKey.from_bytes(bytes.fromhex(one.secret)),
+                    int(str(one.facts.get("native_key", "0"))),
+                )
                 for one in marks
-            )
+            )  # fmt: skip
+            alpha = number(str(facts.get("mixing", repr(ALPHA)))) if epoch.scheme == "gumbel" else 0.0
+            if not 0.0 <= alpha <= 1.0:
+                raise ValueError
         except (KeyError, ValueError, TypeError):
             raise StillwatchError(
                 "openings of a mark: must be the key of contexts and keys of marks of one epoch, with its vocabulary; "
                 "see `stillwatch ledger`."
             ) from None
-        if epoch.scheme != "green" or any(key.tier not in TIERS for key in keys):
-            raise StillwatchError(f"openings of a mark: must be of scheme `green`, of tiers {', '.join(TIERS)}.")
-        return cls(epoch, table, keys)
+        if any(key.tier not in TIERS for key in keys):
+            raise StillwatchError(f"openings of a mark: must be of tiers {', '.join(TIERS)}.")
+        return cls(epoch, table, keys, alpha)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether tokens were drawn by key, and not made likelier by it."""
+        return self.epoch.scheme == "gumbel"
+
+    def draws(self, key: OpenedKey) -> tuple[int, int]:
+        """Return the first and the second key of draws under an opened key."""
+        return pair_of_keys(key.native or key.key.a, self.alpha)
 
     def tiers(self, digests: U64) -> IntArray:
         """Return the tier of each context."""

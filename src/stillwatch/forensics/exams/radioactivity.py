@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from stillwatch.forensics.exams import drawnexams
 from stillwatch.forensics.exams.examination import Examination, Need, Outcome, more
 from stillwatch.forensics.exams.given import Given
 from stillwatch.forensics.exams.keyed import KeyedPairs
@@ -27,9 +28,11 @@ class Radioactivity(Examination):
     kind: ClassVar[str] = "mark"
     null: ClassVar[str] = (
         "The suspect's text was written without knowledge of the key: each distinct pair of context and token is green "
-        "with chance 1/2, independently."
+        "with chance 1/2, independently; where tokens were drawn by key, each scores exponentially, mean 1."
     )
-    statistic: ClassVar[str] = "distinct (context, token) pairs that are green, exactly binomial"
+    statistic: ClassVar[str] = (
+        "distinct (context, token) pairs that are green, exactly binomial; of keyed draws the sum of -log(1 - u), gamma"
+    )
     unit: ClassVar[str] = "distinct pairs"
     access: ClassVar[str] = "texts"
     needs: ClassVar[tuple[Need, ...]] = (TOKENS, OPENINGS, SEED)
@@ -41,6 +44,8 @@ class Radioactivity(Examination):
     def outcomes(self, given: Given) -> Sequence[Outcome]:
         """Return one outcome a key and way, see `Examination`."""
         marks = OpenedMarks.of(given.reveals("openings"))
+        if marks.drawn:
+            return drawnexams.counted(given, marks)
         text, prompts = given.tokens("tokens")
         grams = distinct_grams(text, marks.epoch.width, prompts=prompts)
         columns = tuple(grams.contexts[:, marks.epoch.width - 1 - j] for j in range(marks.epoch.width))

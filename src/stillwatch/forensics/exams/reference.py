@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from stillwatch.forensics.exams import drawnexams
 from stillwatch.forensics.exams.examination import Examination, Need, Outcome, decimal, more
 from stillwatch.forensics.exams.given import Given
 from stillwatch.forensics.exams.keyed import KeyedPairs
@@ -28,11 +29,12 @@ class ReferenceResidual(Examination):
     kind: ClassVar[str] = "mark"
     null: ClassVar[str] = (
         "The suspect's text was written without knowledge of the key: the signs that the key gives to pairs are fair "
-        "coins, independent of the weights, whatever reference made those."
+        "coins, independent of the weights, whatever reference made those; where tokens were drawn by key, the key "
+        "draws each with the reference's chance."
     )
     statistic: ClassVar[str] = (
         "sum over distinct pairs of weight times sign; weight = clipped (seen - expected by the reference), "
-        "times the lift of delta, over 1 + spread times expected"
+        "times the lift of delta, over 1 + spread times expected; of keyed draws the weights of the tokens drawn"
     )
     unit: ClassVar[str] = "tokens"
     access: ClassVar[str] = "text"
@@ -46,6 +48,8 @@ class ReferenceResidual(Examination):
     def outcomes(self, given: Given) -> Sequence[Outcome]:
         """Return one outcome a key, see `Examination`."""
         marks = OpenedMarks.of(given.reveals("openings"))
+        if marks.drawn:
+            return drawnexams.residual(given, marks)
         pairs, tokens, spread = weighted(given, marks)
         tier = marks.tiers(pairs.digests)
         return [self._scored(given, marks, key, (pairs, tier), (tokens, spread)) for key in marks.keys]

@@ -3,16 +3,18 @@
 In: how often the suspect followed each context with each token, and how often the reference would have. Out: a weight
 for every (context, token) pair, made without any key.
     residual  a(c, w) = n(c, w) - m(c, w),   m(c, w) = sum over places with context c of P_ref(w | all that came before)
-    weight    u(c, w) = lift(P) / (1 + spread * m),   clipped
+    weight    u(c, w) = lift(P) / (1 + spread * m + RARE / m),   clipped
 Under the null the suspect knows nothing of the key; then weights and signs are independent *whatever the reference*.
 A bad reference leaves large residuals of its own, which cost power and never validity.
 `lift` is what a bias of delta nats does to a token of probability P, so that the score is that of the likelihood
-ratio; `spread` is how unsure the reference is, estimated from the residuals' own size, which knows no key either.
+ratio; `spread` is how unsure the reference is, estimated from the residuals' own size, which knows no key either. Of
+pairs that it expects less than `RARE` times it can hardly say how rare they are.
 Cost: one sort of the places. Left to `keyed`: keys. Left to `signs`: p-values.
 Source: the score test (Rao 1948); Kirchenbauer et al. 2023, arXiv:2301.10226, for the bias; the residual is ours.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +25,8 @@ from stillwatch.stats.arrays import FloatArray, IntArray
 
 CLIP: Final = 3.0
 """Residuals beyond so many of their own standard deviations, and beyond so many tokens, are cut to that."""
+RARE: Final = 0.1
+"""Variance, in occurrences, that a reference is unsure by whatever it expects; chosen on a world in no table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +90,10 @@ class Residuals:
     """Places of the suspect's text that were counted."""
 
 
-def residuals(seen: PairCounts, expected: PairCounts, *, vocab: int, delta: float = 2.0) -> Residuals:
+def residuals(
+    seen: PairCounts, expected: PairCounts, *, vocab: int, delta: float = 2.0,
+    worth: Callable[[FloatArray], FloatArray] | None = None,
+) -> Residuals:  # fmt: skip
     """Return the weights of every pair that was seen or expected.
 
     Args:
@@ -94,6 +101,7 @@ def residuals(seen: PairCounts, expected: PairCounts, *, vocab: int, delta: floa
         expected: Occurrences that the reference expects on the same places; need not sum to those seen.
         vocab: Tokens in the vocabulary, for packing.
         delta: Nats that the mark adds to a green token, above 0.
+        worth: From a token's probability to what its residual is worth; left out, `lift` of `delta`.
     """
     bits = np.uint64(max(1, (vocab - 1).bit_length()))
     code = np.union1d(seen.code, expected.code)
@@ -107,7 +115,10 @@ def residuals(seen: PairCounts, expected: PairCounts, *, vocab: int, delta: floa
     spread = max(0.0, float((np.square(residual) - m).sum() / max(float(np.square(m).sum()), 1e-300)))
     sd = np.sqrt(m * (1.0 + spread * m))
     bound = np.maximum(CLIP * sd, CLIP)
-    weight = np.clip(residual, -bound, bound) * lift(np.minimum(share, 1.0), delta) / (1.0 + spread * m)
+    share = np.minimum(share, 1.0)
+    value = lift(share, delta) if worth is None else worth(share)
+    trust = m / (m * (1.0 + spread * m) + RARE)
+    weight = np.clip(residual, -bound, bound) * value * trust
     return Residuals(code, weight, spread, int(n.sum()))
 
 

@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from stillwatch.forensics.exams import drawnexams
 from stillwatch.forensics.exams.examination import Examination, Need, Outcome, decimal, more
 from stillwatch.forensics.exams.given import Given
 from stillwatch.forensics.exams.keyed import KeyedPairs
@@ -37,11 +38,12 @@ class ServedLogits(Examination):
     kind: ClassVar[str] = "mark"
     null: ClassVar[str] = (
         "The suspect's probabilities do not depend on the key: after each context the signs that the key gives to "
-        "tokens are fair coins, given all that was asked and told before."
+        "tokens are fair coins, given all that was asked and told before; where tokens were drawn by key, it draws "
+        "each with the reference's chance."
     )
     statistic: ClassVar[str] = (
         "sum over contexts and tokens of weight times sign; weight = mass^power times the clipped, centred log ratio "
-        "of suspect to reference"
+        "of suspect to reference; of keyed draws the log likelihood ratio of the token drawn, less its mean"
     )
     unit: ClassVar[str] = "contexts"
     access: ClassVar[str] = "logprobs"
@@ -57,6 +59,8 @@ class ServedLogits(Examination):
     def outcomes(self, given: Given) -> Sequence[Outcome]:
         """Return one outcome a key, see `Examination`."""
         marks = OpenedMarks.of(given.reveals("openings"))
+        if marks.drawn:
+            return drawnexams.probabilities(given, marks)
         contexts, tokens, log_p, log_r = given.arrays("logprobs", "contexts", "tokens", "suspect", "reference")
         texts = given.text("texts", "served")
         if texts not in TEXTS or contexts.shape[1:] != (marks.epoch.width,) or log_p.shape != tokens.shape:

@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from stillwatch.forensics.exams import drawnexams
 from stillwatch.forensics.exams.examination import Examination, Need, Outcome, decimal, more
 from stillwatch.forensics.exams.given import Given
 from stillwatch.forensics.exams.keyed import KeyedPairs
@@ -74,6 +75,8 @@ class Tracing(Examination):
         marks = OpenedMarks.of(given.reveals("openings"))
         if given.test.family < len(marks.keys):
             raise given.bad("openings", f"opens {len(marks.keys)} keys, and the family is {given.test.family}")
+        if marks.drawn:
+            return drawnexams.traced(given, marks)
         pairs, tokens, spread = weighted(given, marks)
         tier = marks.tiers(pairs.digests)
         scores = pairs.chance(given.rng("random keys"))

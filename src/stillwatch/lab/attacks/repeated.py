@@ -60,8 +60,12 @@ class Averaged:
 
     async def collect(self, client: Client, bench: Bench, job: Job) -> list[HarvestRow]:
         """Ask until the budget is spent."""
+        return await self.over(client, bench, job, in_order(bench.pool, job.rng))
+
+    async def over(self, client: Client, bench: Bench, job: Job, items: Sequence[Item]) -> list[HarvestRow]:
+        """Ask these items until the budget is spent."""
         rows = []
-        for item in in_order(bench.pool, job.rng):
+        for item in items:
             if client.left <= 0:
                 break
             answers = await asked_in_words(client, item, job)

@@ -69,6 +69,7 @@ class LanguageModel:
         """Take a net and its size: vocabulary, width, layers; `fresh` and `load` make them."""
         self._net = net
         self.vocab, self.width, self.layers = size
+        self._taken: Any = None
 
     @classmethod
     def fresh(cls, vocab: int, seed: int, *, width: int = 256, layers: int = 2) -> "LanguageModel":
@@ -97,7 +98,24 @@ class LanguageModel:
 
     def copy(self) -> "LanguageModel":
         """Return a model of its own with the same weights."""
-        return LanguageModel(copy.deepcopy(self._net), (self.vocab, self.width, self.layers))
+        other = LanguageModel(copy.deepcopy(self._net), (self.vocab, self.width, self.layers))
+        other._taken = self._taken
+        return other
+
+    def less(self, table: FloatArray | None) -> "LanguageModel":
+        """Return the model with a table taken from its logits whenever it speaks; training leaves the table out.
+
+        Args:
+            table: Nats by the last token and the next, shape (vocab, vocab); None for none.
+        """
+        other = LanguageModel(self._net, (self.vocab, self.width, self.layers))
+        other._taken = None if table is None else need_torch().from_numpy(np.asarray(table, np.float32))
+        return other
+
+    def _told(self, hidden: Any, last: Any) -> Any:
+        """Return logits after the last tokens, of the shape of `last` with the vocabulary behind."""
+        logits = self._net.logits(hidden)
+        return logits if self._taken is None else logits - self._taken[last]
 
     def train(
         self, data: npt.ArrayLike, how: Training, *, progress: Progress | None = None, resume: Path | None = None
@@ -180,8 +198,9 @@ class LanguageModel:
         out = np.empty((given.shape[0], length), np.int64)
         with torch.no_grad():
             hidden, state = self._net(given.T.contiguous(), self._net.start(given.shape[0]))
+            last = given[:, -1]
             for place in range(length):
-                logits = self._net.logits(hidden[-1])
+                logits = self._told(hidden[-1], last)
                 if temperature > 0.0:
                     logits -= logits.amax(1, keepdim=True)
                     mass = logits.div_(temperature).exp_().cumsum(1)
@@ -191,6 +210,7 @@ class LanguageModel:
                     token = logits.argmax(1)
                 out[:, place] = token.numpy()
                 hidden, state = self._net(token[None], state)
+                last = token
         return out
 
     def logits(self, contexts: npt.ArrayLike) -> FloatArray:
@@ -206,7 +226,7 @@ class LanguageModel:
             for first in range(0, len(given), BLOCK):
                 part = given[first : first + BLOCK].T.contiguous()
                 hidden, _ = self._net(part, self._net.start(part.shape[1]))
-                out[first : first + BLOCK] = self._net.logits(hidden[-1]).numpy()
+                out[first : first + BLOCK] = self._told(hidden[-1], part[-1]).numpy()
         return out
 
     def everywhere(self, sequences: npt.ArrayLike) -> Iterator[FloatArray]:
@@ -222,7 +242,7 @@ class LanguageModel:
             for first in range(0, len(given), step):
                 part = given[first : first + step].T.contiguous()
                 hidden, _ = self._net(part, self._net.start(part.shape[1]))
-                yield self._net.logits(hidden).transpose(0, 1).numpy()
+                yield self._told(hidden, part).transpose(0, 1).numpy()
 
     def logprobs(self, sequences: npt.ArrayLike) -> FloatArray:
         """Return the log-probability of each token after those before it, shape (n, k - 1), in nats.
@@ -239,13 +259,14 @@ class LanguageModel:
                 part = given[first : first + step].T.contiguous()
                 hidden, _ = self._net(part[:-1], self._net.start(part.shape[1]))
                 for place in range(len(hidden)):
-                    said = torch.log_softmax(self._net.logits(hidden[place]), -1)
+                    said = torch.log_softmax(self._told(hidden[place], part[place]), -1)
                     out[first : first + step, place] = said.gather(1, part[place + 1][:, None])[:, 0].numpy()
         return out
 
     def save(self, path: Path) -> None:
         """Write the model to a file, whole or not at all."""
-        write({"size": [self.vocab, self.width, self.layers], "net": self._net.state_dict()}, path)
+        held = {"size": [self.vocab, self.width, self.layers], "net": self._net.state_dict()}
+        write(held if self._taken is None else held | {"taken": self._taken}, path)
 
     @classmethod
     def load(cls, path: Path) -> "LanguageModel":
@@ -260,6 +281,7 @@ class LanguageModel:
         vocab, width, layers = held["size"]
         model = cls.fresh(vocab, 0, width=width, layers=layers)
         model._net.load_state_dict(held["net"])
+        model._taken = held.get("taken")
         return model
 
 

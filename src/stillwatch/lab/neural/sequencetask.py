@@ -17,13 +17,17 @@ from typing import Final
 import numpy as np
 
 from stillwatch.lab.loopback import listening
+from stillwatch.lab.neural import examined
 from stillwatch.lab.neural.languagemodel import Training
 from stillwatch.lab.neural.need import has_torch
+from stillwatch.lab.neural.neutralised import inverse_of
 from stillwatch.lab.neural.puzzles import DECLINED, Puzzle, Worked
+from stillwatch.lab.neural.reordered import reordered
 from stillwatch.lab.neural.sequencemodel import Drawing, Examples, FloatArray, IntArray, SequenceModel, Size
 from stillwatch.lab.neural.sequenceteacher import MODEL, SequenceTeacher
 from stillwatch.lab.neural.words import PAD, SAY, Words
 from stillwatch.lab.task import Answer, Ask, Body, Harvest, HarvestRow, Item, Job, Student
+from stillwatch.lab.wordteacher import Hook
 from stillwatch.treatments.marks.ring import Ring
 
 FORMS: Final = frozenset(("answers", "logprobs", "samples", "judge", "reasoning"))
@@ -99,10 +103,12 @@ class SequenceStudent:
 
     model: SequenceModel = field(repr=False)
     words: Words = field(repr=False)
+    hook: Hook | None = field(default=None, repr=False)
+    """What changes its logits while it speaks."""
 
     def answers(self, items: Sequence[Item]) -> list[str]:
         """Return the likeliest answer of each."""
-        said = self.model.say(self.words.questions([item.text for item in items])).tokens
+        said = self.model.say(self.words.questions([item.text for item in items]), Drawing(hook=self.hook)).tokens
         return [self.words.text(self.words.parts(row)[1]) for row in said]
 
     def probabilities(self, items: Sequence[Item]) -> list[Mapping[str, float]]:
@@ -131,6 +137,7 @@ class SequenceBench:
     forms: frozenset[str] = FORMS
     _models: dict[str, SequenceModel] = field(default_factory=dict, repr=False)
     _spoken: SequenceTeacher | None = field(default=None, repr=False)
+    _unmarked: dict[tuple[int, int], Student] = field(default_factory=dict, repr=False)
 
     @property
     def seeds(self) -> tuple[Item, ...]:
@@ -200,6 +207,14 @@ class SequenceBench:
         model.train(examples, how)
         return model
 
+    def neutralised(self, student: Student, harvest: Harvest, job: Job) -> Student:
+        """Return the student with the inverse of a mark taken from its logits, reckoned against the base."""
+        rows = [row for row in harvest if row.answer]
+        if not rows or not isinstance(student, SequenceStudent):
+            return student
+        taken = inverse_of(student.model, self.model(job.start), self.examples(rows))
+        return replace(student, hook=taken)
+
     def invert(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
         """Return the rows with reasoning that leads to their answers, as far as the thief can find it.
 
@@ -214,6 +229,10 @@ class SequenceBench:
         return [
             replace(row, reasoning=sure or text) for row, sure, text in zip(rows, proved, told, strict=True)
         ]  # fmt: skip
+
+    def in_order(self, harvest: Harvest, job: Job) -> list[HarvestRow]:
+        """Return the rows with their reasoning in the order that the thief's base finds likelier; see `reordered`."""
+        return reordered(self, harvest, job)
 
     def _told(self, rows: Sequence[HarvestRow], job: Job) -> list[str]:
         """Return reasoning by a model that saw question and answer; empty where its words run on without an end."""
@@ -243,6 +262,21 @@ class SequenceBench:
                 if not found[number] and self.words.text(answer) == row.answer:
                     found[number] = self.words.text(thought)
         return found
+
+    def transcript(self, student: Student, rows: int, rng: np.random.Generator) -> Mapping[str, bytes]:
+        """Return what exams of marks need of a suspect; see `examined`."""
+        reference = self._taught_unmarked(rows, examined.REFERENCE)
+        assert isinstance(student, SequenceStudent) and isinstance(reference, SequenceStudent)
+        return examined.materials(self, student, reference.model, int(rng.integers(2**31)))
+
+    def innocent(self, rows: int) -> Student:
+        """Return a student of the teacher's unmarked answers, another than the reference."""
+        return self._taught_unmarked(rows, examined.INNOCENT)
+
+    def _taught_unmarked(self, rows: int, number: int) -> Student:
+        if (rows, number) not in self._unmarked:
+            self._unmarked[rows, number] = examined.unmarked(self, rows, number)
+        return self._unmarked[rows, number]
 
     def read(self, answer: Answer) -> str:
         """Return the answer in the one form that answers are compared in."""

@@ -17,6 +17,21 @@ Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """What the adaptive thief keeps by the best of its strategies: an upper bound, as it is chosen afterwards."""
+
+    task: str
+    defence: str
+    attack: str
+    strategy: str
+    """The one that won."""
+    tried: tuple[str, ...]
+    """All that were run, in the plan's order."""
+    retained: Measured
+    """Mean over seeds, of the one that won; its interval does not know that it was chosen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scorecard:
     """What a run of a plan gave."""
 
@@ -27,6 +42,8 @@ class Scorecard:
     waiting: int = 0
     """Cells that are left for the next run."""
     version: str = ""
+    best: tuple[Best, ...] = ()
+    """For each task, defence and attack on which an adaptive thief had more strategies than one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +101,22 @@ def strongest(lines: Sequence[Line], task: str, defence: str, thief: str) -> Lin
     return max(found, key=lambda line: line.retained.value if line.retained else 0.0, default=None)
 
 
+def best_of(lines: Sequence[Line]) -> list[Best]:
+    """Return the best strategy for the thief wherever several were tried on the same task, defence and attack."""
+    tried: dict[tuple[str, str, str], dict[str, Measured]] = {}
+    for line in lines:
+        cell, kept = line.cell, line.retained
+        if cell.strategy and kept is not None:
+            tried.setdefault((cell.task, cell.defence, cell.attack), {})[cell.strategy] = kept
+    out = []
+    for (task, defence, attack), found in tried.items():
+        if len(found) > 1:
+            won = max(found, key=lambda name: found[name].value)
+            out.append(Best(task=task, defence=defence, attack=attack, strategy=won, tried=tuple(found),
+                            retained=found[won]))  # fmt: skip
+    return out
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One of the aims that the lab was built to check, and what came of it."""
@@ -93,6 +126,8 @@ class Claim:
     """Retention of the best attack without a defence."""
     adaptive: Measured | None
     """Retention of the best adaptive attack against `full`; None where none was run."""
+    strategy: str
+    """How that thief went about it; empty where the plan has one way only."""
     honest_points: Measured | None
 
     @property
@@ -112,6 +147,7 @@ def claims_of(rows: Sequence[Row]) -> list[Claim]:
         best = strongest(lines, task, "full", "adaptive")
         claims.append(Claim(
             task=task, undefended=open_line.retained, adaptive=best.retained if best else None,
+            strategy=best.cell.strategy if best else "",
             honest_points=best.mean(lambda row: row.honest_points) if best else None,
         ))  # fmt: skip
     return claims
@@ -123,6 +159,8 @@ def label_of(cell: Cell, base: Budget | None = None) -> str:
     if cell.evasion != "E0":
         words.append(cell.evasion)
     words += [f"+{name}" for name in cell.removal]
+    if cell.strategy:
+        words.append(f"by {cell.strategy}")
     if cell.start != "base":
         words.append(f"from {cell.start}")
     return " ".join(words)

@@ -11,6 +11,7 @@ from stillwatch.lab.cell import Measured, Row
 from stillwatch.lab.economics.constants import load_constants
 from stillwatch.lab.scorecard.card import Line, Scorecard, label_of, lines_of
 from stillwatch.lab.scorecard.plots import bars_of, curve_plot, harvest_series, retention_plot
+from stillwatch.lab.scorecard.proof import details_of, proof_of
 from stillwatch.lab.scorecard.table import percent, stopped, verdicts
 
 STYLE: Final = """
@@ -58,6 +59,8 @@ COLUMNS: Final[tuple[tuple[str, Callable[[Line], str], bool], ...]] = (
     ("honest refused", lambda line: _share(line.mean(lambda row: row.honest_refused)), True),
     ("honest confidence off", lambda line: _plain(line.mean(lambda row: row.honest_confidence)), True),
     ("if hit by mistake", lambda line: _mistaken(line), False),
+    ("evidence on the student", lambda line: proof_of(line), False),
+    ("all exams", lambda line: "; ".join(details_of(line)) or "-", False),
 )
 
 

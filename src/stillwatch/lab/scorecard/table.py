@@ -4,11 +4,12 @@ In: a `Scorecard`, a price. Out: lines of text. Left to `page`: plots and the re
 """
 
 from stillwatch.lab.cell import Measured
-from stillwatch.lab.scorecard.card import Line, Scorecard, claims_of, label_of, lines_of
+from stillwatch.lab.scorecard.card import Best, Line, Scorecard, best_of, claims_of, label_of, lines_of
+from stillwatch.lab.scorecard.proof import proof_of, reasons
 
 HEAD = (
     f"{'task':11s} {'defence':9s} {'attack':20s} {'thief':8s} {'retained':>19s} {'fidelity':>8s} {'refuses':>7s} "
-    f"{'queries':>7s} {'harvest':>7s} {'stopped':>8s} {'honest':>12s}"
+    f"{'queries':>7s} {'harvest':>7s} {'stopped':>8s} {'honest':>12s} evidence on the student"
 )
 
 
@@ -17,6 +18,7 @@ def table_of(card: Scorecard) -> str:
     out = [HEAD]
     out += [_line(line) for line in lines_of(card.rows)]
     out.append("")
+    out += [f"no exam where {why}" for why in reasons(lines_of(card.rows))]
     out += [f"left out: {name}: {why}" for name, why in card.skipped.items()]
     if card.waiting:
         out.append(f"{card.waiting} cells wait for the next run.")
@@ -34,8 +36,17 @@ def verdicts(card: Scorecard) -> list[str]:
             continue
         cost = f"{claim.honest_points.value:+.1f} points" if claim.honest_points else "an unknown cost"
         won = "halved" if claim.halved else "NOT halved"
-        out.append(f"{said}; the adaptive thief keeps {percent(claim.adaptive)} against full: {won}, at {cost}.")
-    return out
+        by = f" by strategy `{claim.strategy}`" if claim.strategy else ""
+        out.append(f"{said}; the adaptive thief keeps {percent(claim.adaptive)} against full{by}: {won}, at {cost}.")
+    return out + [best_said(one) for one in best_of(lines_of(card.rows))]
+
+
+def best_said(one: Best) -> str:
+    """Return which strategy won, and that it was chosen afterwards."""
+    return (
+        f"{one.task}, {one.attack} against {one.defence}: of {', '.join(one.tried)} the adaptive thief does best by "
+        f"`{one.strategy}`: {percent(one.retained)} of the lead; chosen by its outcome, so an upper bound."
+    )
 
 
 def percent(one: Measured | None) -> str:
@@ -54,7 +65,7 @@ def _line(line: Line) -> str:
     return (
         f"{cell.task:11s} {cell.defence:9s} {label_of(cell):20s} {cell.thief:8s} {percent(line.retained):>19s} "
         f"{_whole(fidelity):>8s} {_whole(refuses):>7s} {spent:7.0f} {harvest:7.0f} {stopped(line):>8s} "
-        f"{_points(points):>12s}"
+        f"{_points(points):>12s} {proof_of(line)}"
     )
 
 

@@ -18,7 +18,7 @@ from stillwatch.lab import picture
 from stillwatch.lab.learn.features import Matrix, hashed
 from stillwatch.lab.learn.softmax import ROUNDS, TEACHER_ROUNDS, Floats, Softmax, empty, fit, low_rank
 from stillwatch.lab.loopback import listening
-from stillwatch.lab.task import Answer, Ask, Body, Harvest, Item, Student
+from stillwatch.lab.task import Answer, Ask, Body, Harvest, HarvestRow, Item, Student
 from stillwatch.lab.tasks import sets
 from stillwatch.lab.tasks.labelteacher import MODEL, YES, LabelTeacher
 from stillwatch.lab.tasks.modelfile import serving_process
@@ -30,6 +30,8 @@ FORBIDDEN_TAUGHT: Final = 300
 FORBIDDEN_TESTED: Final = 150
 SEED_COUNT: Final = 4.0
 """How much each labelled seed weighs beside a harvested row."""
+EXAM_ITEMS: Final = 1_500
+"""Items of the pool, at most a quarter, that are kept back from control models for the examiner to ask about."""
 FORMS: Final = frozenset(("answers", "logprobs", "samples", "bias", "images", "judge"))
 
 
@@ -75,12 +77,12 @@ class LabelTask:
         topic = sets.forbidden()
         declined = [topic[i] for i in rng.permutation(len(topic))]
         parts = _Parts(self.name)
-        seeds, pool = _thiefs(parts, rows[taught + test + honest :], self.seeds_a_label)
+        seeds, (pool, truths) = _thiefs(parts, rows[taught + test + honest :], self.seeds_a_label)
         bench = LabelBench(
             task=self, seed=seed,
             test=parts.items(rows[taught : taught + test]),
             honest=parts.items(rows[taught + test : taught + test + honest]),
-            seeds=seeds, pool=pool,
+            seeds=seeds, pool=pool, truths=truths,
             forbidden=tuple(
                 Item(id=f"{self.name} declined {i}", text=text, answer=DECLINED)
                 for i, text in enumerate(declined[FORBIDDEN_TAUGHT : FORBIDDEN_TAUGHT + FORBIDDEN_TESTED])
@@ -101,15 +103,18 @@ def declines_taught(lessons: int) -> int:
     return min(FORBIDDEN_TAUGHT, max(12, lessons // 10))
 
 
-def _thiefs(parts: "_Parts", rows: list[sets.Labelled], a_label: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """Return the thief's labelled seeds and its pool without labels."""
+_Pool = tuple[tuple[Item, ...], tuple[str, ...]]
+
+
+def _thiefs(parts: "_Parts", rows: list[sets.Labelled], a_label: int) -> tuple[tuple[Item, ...], _Pool]:
+    """Return the thief's labelled seeds, and its pool without labels with these beside it."""
     seen: dict[str, int] = {}
     seeds: list[sets.Labelled] = []
     pool: list[sets.Labelled] = []
     for row in rows:
         seen[row.label] = seen.get(row.label, 0) + 1
         (seeds if seen[row.label] <= a_label else pool).append(row)
-    return parts.items(seeds), parts.items(pool, known=False)
+    return parts.items(seeds), (parts.items(pool, known=False), tuple(row.label for row in pool))
 
 
 @dataclass(slots=True)
@@ -164,6 +169,8 @@ class LabelBench:
     task: LabelTask
     seed: int
     pool: tuple[Item, ...] = field(repr=False)
+    truths: tuple[str, ...] = field(repr=False)
+    """Right labels of the pool; only an examiner's control models are trained on them."""
     seeds: tuple[Item, ...] = field(repr=False)
     test: tuple[Item, ...] = field(repr=False)
     honest: tuple[Item, ...] = field(repr=False)
@@ -177,6 +184,7 @@ class LabelBench:
     refusal: str = DECLINED
     forms: frozenset[str] = FORMS
     _features: dict[str, Matrix] = field(default_factory=dict, repr=False)
+    _controls: dict[tuple[int, str], list[Student]] = field(default_factory=dict, repr=False)
 
     def request(self, item: Item, how: Ask) -> Body:
         """Return the chat request."""
@@ -232,6 +240,35 @@ class LabelBench:
             targets = np.vstack([targets, _targets([seed.answer for seed in self.seeds], labels)])
             weight = np.concatenate([weight, np.full(len(self.seeds), SEED_COUNT)])
         return LabelStudent(fit(self.rows(items), targets, begin.widened(labels), weight), self)
+
+    @property
+    def _kept_back(self) -> int:
+        """Items at the end of the pool that no control is trained on."""
+        return min(EXAM_ITEMS, len(self.pool) // 4)
+
+    def labelled(self, harvest: Harvest) -> Sequence[Item]:
+        """Return what is tested, what honest users ask, and the pool's last items, those harvested left out."""
+        known = {row.item.id for row in harvest}
+        last = range(len(self.pool) - self._kept_back, len(self.pool))
+        pool = [Item(id=self.pool[i].id, text=self.pool[i].text, answer=self.truths[i]) for i in last]
+        return [*self.test, *self.honest, *(item for item in pool if item.id not in known)]
+
+    def controls(self, rows: int, start: str, count: int) -> Sequence[Student]:
+        """Return what as many honest labels of the pool teach, each model by a draw of its own; the last size is kept.
+
+        Sizes are rounded to hundreds, so that cells of nearly one size share their controls.
+        """
+        whole = len(self.pool) - self._kept_back
+        size = min(whole, max(1, round(rows, -2) or rows))
+        if (size, start) not in self._controls:
+            self._controls = {(size, start): []}
+        held = self._controls[size, start]
+        while len(held) < count:
+            rng = np.random.default_rng((self.seed, 0xC017, size, len(held)))
+            drawn = rng.choice(whole, size=size, replace=False)
+            lessons = [HarvestRow(item=self.pool[i], answer=self.truths[i]) for i in drawn]
+            held.append(self.train(lessons, start, rng))
+        return held[:count]
 
     def read(self, answer: Answer) -> str:
         """Return the label."""

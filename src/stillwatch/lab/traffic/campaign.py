@@ -8,6 +8,7 @@ import random
 from dataclasses import replace
 
 from stillwatch.lab.traffic.collection import Collection, Piece
+from stillwatch.lab.traffic.hiding import hidden
 from stillwatch.lab.traffic.identity import Caller, host
 from stillwatch.lab.traffic.plan import DAY, CampaignPlan, Truth
 from stillwatch.lab.traffic.stage import Ask, Portrait, Scene, Stage, sampling
@@ -61,11 +62,11 @@ def _work(stage: Stage, rng: random.Random, plan: CampaignPlan, job: tuple[Colle
         if covered + rng.random() < plan.cover * (done + 1):
             unit = _cover(stage, rng, times[done], min(3, left))
             covered += len(unit)
-        elif plan.preset == "roleplay":
+        elif plan.preset == "roleplay" and not plan.hides:
             unit = _dialogue(stage, rng, collection, times[done : done + min(left, rng.randint(*TURNS))])
         else:
             piece = collection.piece(rng)
-            unit = [_ask(stage, rng, piece, times[done])]
+            unit = [_ask(stage, rng, hidden(piece, plan.hides, rng), times[done])]
         units.append(unit)
         done += len(unit)
     return units

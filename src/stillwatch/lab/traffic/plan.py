@@ -14,7 +14,7 @@ from stillwatch.terms.exchange import Exchange
 
 DAY: Final = 86_400.0
 PRESETS: Final = ("bootstrap", "answers", "reasoning", "grading", "tools", "roleplay", "sweep", "replay")
-EVASIONS: Final = ("E0", "E1", "E2", "E3-50", "E3-75", "E3-90")
+EVASIONS: Final = ("E0", "E1", "E2", "E3-50", "E3-75", "E3-90", "E4-turn", "E4-answer", "E4-system")
 INFRASTRUCTURES: Final = ("shared", "proxy", "clean")
 DEMO_START: Final = 1_767_571_200.0
 """2026-01-05 00:00 UTC, a Monday."""
@@ -41,7 +41,8 @@ class CampaignPlan:
     requests: int
     """Most requests one account sends, cover included, 1 to 100,000; drawn between 60 % and all of it."""
     evasion: str = "E0"
-    """Wording: `E0` one wrapper, `E1` twelve or more in turn, `E2` none alike, `E3-x` E1 plus x % cover."""
+    """Wording: `E0` one wrapper, `E1` twelve or more in turn, `E2` none alike, `E3-x` E1 plus x % cover, `E4-x` E1
+    written where only the model looks: `turn` before a made-up answer, `answer` in one, `system` in the system text."""
     start_day: float = 0.0
     """Day of the window on which it starts, 0 or more."""
     days: float = 7.0
@@ -63,6 +64,11 @@ class CampaignPlan:
     def cover(self) -> float:
         """Share of requests that are cover, 0 to 0.9."""
         return float(self.evasion[3:]) / 100 if self.evasion.startswith("E3-") else 0.0
+
+    @property
+    def hides(self) -> str:
+        """Where what is asked is hidden: `turn`, `answer`, `system`; empty for the newest turn, where it belongs."""
+        return self.evasion[3:] if self.evasion.startswith("E4-") else ""
 
     @property
     def label(self) -> str:
