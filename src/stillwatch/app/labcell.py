@@ -26,7 +26,7 @@ from stillwatch.lab import score
 from stillwatch.lab.attacks import ATTACKS
 from stillwatch.lab.attacks.adaptive import best_reading
 from stillwatch.lab.attacks.lasthead import overlap
-from stillwatch.lab.cell import Cell, Contained, Measured, Row
+from stillwatch.lab.cell import Cell, Contained, Measured, Row, Spent
 from stillwatch.lab.client import Ledger, ThiefClient, Wire, wire_session
 from stillwatch.lab.honest import Honest, Served, confidence_moved
 from stillwatch.lab.manifest import keep_manifest, signed
@@ -95,6 +95,17 @@ async def run_cell(cell: Cell, setup: CellSetup) -> Row:
     harvest, notes = await _harvested(play)
     row = await asyncio.to_thread(_scored, play, harvest, notes)
     return _timed(row, time.monotonic() - begun)
+
+
+async def stopped_when(cell: Cell, setup: CellSetup) -> tuple[Spent, Contained | None]:
+    """Run a cell's attack alone and return what it took and when it was stopped; no student is trained.
+
+    Raises:
+        StillwatchError: as `run_cell`.
+    """
+    play = _play(cell, setup)
+    _, notes = await _harvested(play)
+    return notes.ledger.spent(), _contained(play, notes)
 
 
 def _play(cell: Cell, setup: CellSetup) -> _Play:
