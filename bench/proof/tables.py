@@ -154,7 +154,8 @@ def _needed(one: Numbers) -> str:
         return f"{one['tokens to 1e-6']:,.0f}"
     if one["z"] < 1.0:
         return "no strength seen"
-    return f"about {ATTACKED_ASKED * (PASSING_Z / one['z']) ** 2:,.0f}"
+    reckoned = ATTACKED_ASKED * (PASSING_Z / one["z"]) ** 2
+    return f"about {float(f'{reckoned:.2g}'):,.0f}"
 
 
 def _tokens(value: float) -> str:
