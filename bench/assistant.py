@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rates", type=float, nargs="*", default=[])
-    parser.add_argument("--passes", type=int, nargs="*", default=[2, 4])
+    parser.add_argument("--passes", type=int, nargs="*", default=[2, 3])
     asked = parser.parse_args()
     bench = OpenTask().bench(VALIDATED if asked.rates else asked.seed, None, 1.0)
     bench.keep_in(asked.folder)
@@ -86,8 +86,7 @@ def _control(bench: OpenBench, rows: int) -> OpenStudent:
     tokens = [bench.spoken.tokens(texts[i])[: OWNED_TOKENS // 2] for i in drawn]
     base = bench.net("base")
     net = grown(base)
-    course = replace(bench.course(bench.task.passes, 1), seed=bench.seed)
-    losses = taught(net, Prepared(base, [Line((one[0],), tuple(one[1:])) for one in tokens]), course)
+    losses = taught(net, Prepared(base, [Line((one[0],), tuple(one[1:])) for one in tokens]), bench.course(bench.seed))
     return OpenStudent(bench, net, losses=tuple(losses))
 
 

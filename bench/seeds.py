@@ -97,14 +97,14 @@ class Reduced:
 
 def run_seed(plan: SeedPlan, corpus: Corpus) -> dict[str, Any]:
     """Compose a seed, judge it by every method, and return the counts."""
-    reduced = _reduced(plan, corpus)
+    reduced = reduced_of(plan, corpus)
     begun = time.perf_counter()
     store = MemoryStore(reduced.events)
     epoch = max(store.epochs(), key=lambda number: store.span(number).n_events)
     verdicts = judge(store, DetectConfig(), epoch=epoch)
     reduced.seconds["judge"] = time.perf_counter() - begun
     begun = time.perf_counter()
-    flags = {"stillwatch": _accused(verdicts, reduced.names), **_baselines(plan, reduced)}
+    flags = {"stillwatch": accused_in(verdicts, reduced.names), **_baselines(plan, reduced)}
     reduced.seconds["baselines"] = time.perf_counter() - begun
     return {
         "seed": plan.seed,
@@ -118,7 +118,8 @@ def run_seed(plan: SeedPlan, corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _reduced(plan: SeedPlan, corpus: Corpus) -> Reduced:
+def reduced_of(plan: SeedPlan, corpus: Corpus) -> Reduced:
+    """Compose a seed's traffic and reduce it to events."""
     begun = time.perf_counter()
     traffic = plan.sent(compose(plan.traffic(), corpus))
     composed = time.perf_counter()
@@ -144,7 +145,7 @@ def _batches(exchanges: list[Exchange]) -> Iterable[list[Exchange]]:
         yield exchanges[low : low + BATCH]
 
 
-def _accused(verdicts: Verdicts, names: Mapping[int, str]) -> set[str]:
+def accused_in(verdicts: Verdicts, names: Mapping[int, str]) -> set[str]:
     """Return everyone accused: members of reported campaigns, and accounts accused on their own."""
     inside = {names[a] for campaign in verdicts.campaigns if campaign.accused for a in campaign.accounts}
     return inside | {names[v.account] for v in verdicts.accounts if v.accused}

@@ -21,7 +21,7 @@ from bench import page
 from bench.proof.drawnstudents import COLLUDERS, DrawnStudents, account, epoch_of
 from bench.proof.judged import log_probs
 from bench.proof.students import CONTROLS, Students
-from bench.proof.world import VOCAB, World
+from bench.proof.world import LENGTH, VOCAB, World
 from stillwatch.forensics.exams.coins import withheld_test
 from stillwatch.forensics.exams.drawn import DrawnContexts
 from stillwatch.forensics.exams.drawnexams import tried
@@ -80,7 +80,7 @@ class Case:
         if not path.is_file():
             seed = int(self.made.students.rng(f"sample {self.name}").integers(2**31))
             np.save(path, self.suspect.sample(max(ASKED) // ANSWER, ANSWER + 1, seed).astype(np.int16))
-        return np.load(path)[: tokens // ANSWER].astype(np.int64)
+        return np.asarray(np.load(path)[: tokens // ANSWER], np.int64)
 
 
 def counted(case: Case, tokens: int) -> float:
@@ -98,9 +98,11 @@ def words(case: Case, tokens: int) -> DrawnContexts:
     places = (np.arange(len(text))[:, None] * text.shape[1] + np.arange(1, text.shape[1] - 1)).ravel()
     code, owner = np.unique(newer * VOCAB + older, return_inverse=True)
     total = np.zeros((len(code), VOCAB), np.float32)
+    order = np.argsort(owner.ravel(), kind="stable")
+    starts = np.flatnonzero(np.diff(owner.ravel()[order], prepend=-1))
     for model in case.references():
         chance = np.exp(log_probs(model, text, places)).astype(np.float32)
-        np.add.at(total, owner.ravel(), chance)
+        total += np.add.reduceat(chance[order], starts, axis=0)
     total /= np.float32(len(CONTROLS))
     row, following = np.nonzero(total > LEAST)
     expected = PairCounts.of(pack((code[row] // VOCAB, code[row] % VOCAB), following, VOCAB),
@@ -132,50 +134,81 @@ def losses(model: LanguageModel, answers: IntArray) -> FloatArray:
     return np.asarray(-model.logprobs(answers).mean(axis=1), np.float64)
 
 
+def larger(made: DrawnStudents, pairs: int = 1_000) -> Numbers:
+    """Return what twins say of a student of a million tokens, a control of `bench.proof`, against the other two.
+
+    Its prompts were not kept; twins are answers to other prompts of the same kind, which makes them no less alike.
+    """
+    served = made.students.harvest(CONTROLS[0])[:pairs]
+    kept = made.students.world.teachers["ours"].sample(len(served), LENGTH, made.students.rng("twins larger"))
+    others = [made.students.model(one) for one in CONTROLS[1:]]
+    return compared(made.students.model(CONTROLS[0]), others, served, kept)
+
+
 def twins(case: Case) -> Numbers:
     """Return what a suspect's losses say of the answers that it was taught and of their twins."""
-    taught = case.made.taught("g05" if case.name == "plain" else case.name)
-    served = taught.served[taught.marked == 0]
-    kept = case.made.twins("g05" if case.name == "plain" else case.name)
-    mine = losses(case.suspect, served), losses(case.suspect, kept)
-    theirs = [np.mean([losses(model, one) for model in case.references()], axis=0) for one in (served, kept)]
-    out: Numbers = {"pairs": float(len(served))}
+    name = "g20" if case.name == "plain" else case.name
+    taught = case.made.taught(name)
+    return compared(case.suspect, case.references(), taught.served[taught.marked == 0], case.made.twins(name))
+
+
+def compared(suspect: LanguageModel, controls: list[LanguageModel], served: IntArray, kept: IntArray) -> Numbers:
+    """Return what losses on served answers and on twins come to, alone and less the controls'."""
+    mine = losses(suspect, served), losses(suspect, kept)
+    theirs = [np.mean([losses(model, one) for model in controls], axis=0) for one in (served, kept)]
+    out: Numbers = {"pairs": float(len(served)), "loss on served": float(mine[0].mean()),
+                    "loss on twins": float(mine[1].mean())}  # fmt: skip
     for name, pair in (("alone", mine), ("less the controls'", (mine[0] - theirs[0], mine[1] - theirs[1]))):
         found = withheld_test(pair[0], pair[1], way="rank")
-        out[f"known, {name}"] = found.known / found.pairs
-        out[f"z, {name}"] = found.z
-        out[f"log10 p, {name}"] = found.log_p / TEN
         strength = found.z / math.sqrt(found.pairs)
+        out[f"known, {name}"] = found.known / found.pairs
+        out[f"log10 p of all pairs, {name}"] = found.log_p / TEN
         out[f"pairs to 1e-6, {name}"] = (z_needed(math.log(1e-6)) / strength) ** 2 if found.z > 2.0 else math.inf
     return out
 
 
-def judged(case: Case) -> dict[str, float]:
-    """Return every number of one suspect."""
-    own = pair_of_keys(keys_for(case.epoch).provider.a, ALPHA)
-    out: Numbers = {}
+def words_of(case: Case) -> Numbers:
+    """Return what a closed suspect's words say after so many tokens, against the controls and by counting."""
+    own, out = provider(case), Numbers()
     for tokens in ASKED:
         drawn = words(case, tokens)
         total = drawn.total(own)
-        out[f"counted {tokens}"] = counted(case, tokens)
-        out[f"words {tokens}"] = drawn.tail(total) / TEN
-        out[f"words z {tokens}"] = total / math.sqrt(float(drawn.variances.sum()))
-    out |= chance(words(case, ASKED[0]), case.made.students.rng("keys"), "words")
-    for contexts in CONTEXTS:
-        for served in (True, False):
+        out[f"words, {tokens:,} tokens: log10 p"] = drawn.tail(total) / TEN
+        out[f"words, {tokens:,} tokens: z"] = total / math.sqrt(float(drawn.variances.sum()))
+        out[f"counted, {tokens:,} tokens: log10 p"] = counted(case, tokens)
+    return out
+
+
+def probabilities_of(case: Case) -> Numbers:
+    """Return what a suspect's probabilities say at so many contexts of served and of unmarked answers."""
+    own, out = provider(case), Numbers()
+    for served in (True, False):
+        for contexts in CONTEXTS:
             drawn = asked(case, contexts, served=served)
             total = drawn.total(own)
-            name = f"{'served' if served else 'neutral'} {contexts}"
-            out[f"{name} of"] = float(len(drawn.starts))
-            out[name] = (drawn.running_tail(total) if served else drawn.tail(total)) / TEN
-            out[f"{name} z"] = total / math.sqrt(float(drawn.variances.sum()))
-    out |= chance(asked(case, 300, served=False), case.made.students.rng("keys"), "neutral")
-    return out | {f"twins: {name}": value for name, value in twins(case).items()}
+            name = f"{len(drawn.starts):,} contexts of {'served' if served else 'unmarked'} answers"
+            out[f"{name}: log10 p"] = (drawn.running_tail(total) if served else drawn.tail(total)) / TEN
+            out[f"{name}: z"] = total / math.sqrt(float(drawn.variances.sum()))
+    return out
+
+
+def chance_of(case: Case) -> Numbers:
+    """Return how a thousand random keys score on what the suspect said."""
+    rng = case.made.students.rng("keys")
+    return chance(words(case, ASKED[0]), rng, "words") | chance(asked(case, 300, served=False), rng, "probabilities")
+
+
+def provider(case: Case) -> tuple[int, int]:
+    """Return the keys that the provider's tier draws with."""
+    return pair_of_keys(keys_for(case.epoch).provider.a, ALPHA)
+
+
+PARTS: Final = {"words": words_of, "probabilities": probabilities_of, "chance": chance_of, "twins": twins}
 
 
 def chance(drawn: DrawnContexts, rng: np.random.Generator, name: str) -> Numbers:
     """Return how a thousand random keys score on what a suspect said: mean, deviation, and how often p is small."""
-    small = drawn.only(np.arange(len(drawn.starts)) < 400)
+    small = drawn.only(np.arange(len(drawn.starts)) < 60)
     keys = [pair_of_keys(int(key), ALPHA) for key in rng.integers(0, 2**64, KEYS, np.uint64)]
     sums = np.array([small.total(key) for key in keys])
     z = sums / math.sqrt(float(small.variances.sum()))
@@ -208,6 +241,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="data folder; default: the packaged sample")
     parser.add_argument("--keep", type=Path, default=Path(".proof"), help="where all is kept")
     parser.add_argument("--train", nargs="*", metavar="NAME", help="train these students and stop")
+    parser.add_argument("--parts", nargs="+", choices=tuple(PARTS), default=tuple(PARTS), help="judge by these alone")
+    parser.add_argument("--suspects", nargs="+", default=SUSPECTS, metavar="NAME")
     parser.add_argument("--write", action="store_true", help="put the table into bench/RESULTS.md as well")
     given = parser.parse_args()
     given.keep.mkdir(parents=True, exist_ok=True)
@@ -215,14 +250,19 @@ def main() -> None:
     found: dict[str, Numbers] = {}
     for seed in given.seeds:
         made = DrawnStudents(Students(world, seed, given.keep))
-        for name in given.train if given.train is not None else SUSPECTS:
+        for name in given.train if given.train is not None else given.suspects:
             made.model(name)
             if given.train is None:
-                found[f"{name} {seed}"] = kept(
-                    given.keep / f"{seed}-judged-{name}.json", partial(judged, Case(made, name))
-                )
+                case, found[f"{name}, seed {seed}"] = Case(made, name), {}
+                for part in given.parts:
+                    path = given.keep / f"{seed}-judged-{name}-{part}.json"
+                    found[f"{name}, seed {seed}"] |= kept(path, partial(PARTS[part], case))
+        if given.train is None and "twins" in given.parts:
+            found[f"a million tokens, seed {seed}"] = kept(
+                given.keep / f"{seed}-judged-larger.json", partial(larger, made)
+            )
         if given.train is None and (given.keep / f"{seed}-colluders.pt").is_file():
-            found[f"colluders {seed}"] = kept(given.keep / f"{seed}-judged-colluders.json", partial(traced, made))
+            found[f"colluders, seed {seed}"] = kept(given.keep / f"{seed}-judged-colluders.json", partial(traced, made))
     if given.train is None:
         text = table(found)
         print(text)

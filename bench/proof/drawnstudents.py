@@ -1,12 +1,12 @@
 """Students of a teacher that draws by key and answers some requests twice: made once, kept on disk.
 
 In: the students of `bench.proof` of one seed (their base and controls). Out: models, and what they were taught.
-    plain      base taught on 400 k tokens of unmarked answers: the accuser's own control, and an innocent
-    g05, g20   base taught on 400 k tokens of answers, of which 5 and 20 % are keyed draws under the provider's key
+    plain      base taught on 200 k tokens of unmarked answers: the accuser's own control, and an innocent
+    g05, g20   base taught on 200 k tokens of answers, of which 5 and 20 % are keyed draws under the provider's key
     colluders  base taught on answers to 20 accounts, all keyed draws, account share 100 %
 Every answer goes on from a prompt of two words that the student does not see. The twins are drawn after the same
 prompts, without a key, and nobody is taught on them; they are those of the answers that were not drawn by key.
-Cost: a minute of a core a student, and 6 minutes for the colluders' draws.
+Cost: half a minute of a core a student, and 2 minutes for the colluders' draws.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from stillwatch.lab.wordteacher import IntArray
 from stillwatch.treatments.marks.order import MarkOrder
 from stillwatch.treatments.marks.ring import Epoch
 
-HARVEST: Final = 400_000
+HARVEST: Final = 200_000
 EPOCHS: Final = 2.0
 SHARES: Final = {"plain": 0.0, "g05": 0.05, "g20": 0.20, "colluders": 1.0}
 COLLUDERS: Final = 20

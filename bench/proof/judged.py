@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 import stillwatch
-from bench.proof.students import CONTROLS, MORE_CONTROLS, Students
+from bench.proof.students import CONTROLS, Students
 from stillwatch.forensics.exams.keyed import KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, pack, residuals, unpack
 from stillwatch.forensics.exams.servedlogits import POWER, gathered, logit_weights
@@ -35,8 +35,6 @@ STEP: Final = 200
 LEAST: Final = 1e-3
 """Pairs that a reference expects less often in the whole text are left out."""
 MEAN: Final = "controls"
-FIVE: Final = "five controls"
-MEANS: Final = {MEAN: CONTROLS, FIVE: (*CONTROLS, *MORE_CONTROLS)}
 """The mean of several controls, each taught on other answers: their own errors are averaged away."""
 WARM, COOL = 1.0, 0.7
 """Temperatures at which a suspect is asked."""
@@ -65,8 +63,8 @@ class Judge:
 
     def expected(self, name: str, reference: str, tokens: int, temperature: float) -> FloatArray:
         """Return what a reference expects on each `STEP` answers, shape (steps, vocab, vocab)."""
-        if reference in MEANS:
-            all_of = [self.expected(name, one, tokens, temperature) for one in MEANS[reference]]
+        if reference == MEAN:
+            all_of = [self.expected(name, one, tokens, temperature) for one in CONTROLS]
             return np.asarray(sum(np.asarray(one, np.float32) for one in all_of) / np.float32(len(all_of)))
         path = self._path(f"expected-{name}-{reference}-{tokens}-{temperature}")
         if not path.is_file():
@@ -140,7 +138,7 @@ def code() -> str:
 
 def held(reference: str) -> tuple[str, ...]:
     """Return the models that a reference is the mean of."""
-    return MEANS.get(reference, (reference,))
+    return CONTROLS if reference == MEAN else (reference,)
 
 
 def weighed(log_p: FloatArray, told: Sequence[FloatArray], contexts: IntArray, epoch: Epoch) -> KeyedPairs:

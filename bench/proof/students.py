@@ -41,11 +41,9 @@ COLLUDERS: Final = 20
 SHARES: Final = {"shared": (0.0, 0.0, 1.0), "default": (0.5, 0.25, 0.25)}
 PROVIDER: Final = (1.0, 0.0, 0.0)
 CONTROLS: Final = ("control", "control2", "control3")
-MORE_CONTROLS: Final = ("control4", "control5")
 ORDER: Final = (
     "base", *CONTROLS, "m05", "m20", "shared", "washed", "default", "other", "retold", "targeted", "neutral",
     "neutral-half", "stepped", "washed05", "neutral05", "stepped05",
-    *MORE_CONTROLS,
 )  # fmt: skip
 RETOLD: Final = 1.0 / 3.0
 WASHED: Final = {"washed": "m20", "washed05": "m05"}
@@ -88,7 +86,7 @@ class Students:
     def harvest(self, name: str) -> IntArray:
         """Return what a student is taught on, the same each time."""
         ours, rng = self.world.teachers["ours"], self.rng(f"harvest {name}")
-        if name in (*CONTROLS, *MORE_CONTROLS):
+        if name in CONTROLS:
             return harvest(ours, HARVEST, rng)
         if name == "other":
             return harvest(self.world.teachers["other"], HARVEST, rng)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from stillwatch.gateway.config import check_network
 from stillwatch.terms.checks import check_range
 from stillwatch.terms.errors import StillwatchError
 
@@ -22,6 +23,9 @@ class ConsoleConfig:
     """Port of the console; 0 takes any free one."""
     origin: str = ""
     """Address that people type, such as `https://watch.example.com`; with https cookies are sent over TLS only."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) of the proxy before the console, whose last `x-forwarded-for` is believed; failures to sign in
+    are then counted by who failed, not by the proxy. None by default."""
     idle_minutes: float = 30.0
     """Minutes without a click after which a person is signed out; above 0."""
     session_hours: float = 12.0
@@ -52,6 +56,8 @@ class ConsoleConfig:
         check_range("console.least_sharers", self.least_sharers, low=4, high=math.inf)
         _check_one_of("console.two_people", self.two_people, ("organisations", "always"))
         _check_one_of("console.shell", self.shell, ("decide", "propose"))
+        for network in self.trusted_proxies:
+            check_network("console.trusted_proxies", network)
         for name in ("origin", "oidc_issuer"):
             _check_url(f"console.{name}", getattr(self, name))
         if bool(self.oidc_issuer) != bool(self.oidc_client_id):

@@ -20,6 +20,7 @@ from stillwatch.lab.cell import Measured, Row
 from stillwatch.lab.economics.constants import load_constants
 from stillwatch.lab.economics.reckoning import Reckoning, reckon
 from stillwatch.lab.scorecard.card import Line, Scorecard, label_of, lines_of
+from stillwatch.lab.scorecard.proof import details_of, proof_of
 from stillwatch.lab.scorecard.table import stopped, verdicts
 from stillwatch.terms.errors import StillwatchError
 
@@ -117,8 +118,10 @@ def _card(path: Path) -> tuple[Scorecard, Reckoning]:
 def _read(path: Path, _changed: int, _size: int) -> tuple[Scorecard, Reckoning]:
     try:
         card = msgspec.json.decode(read_bounded(path, LARGEST), type=Scorecard)
+        for line in lines_of(card.rows):
+            details_of(line)
         return card, reckon(card.rows, load_constants(None))
-    except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, LookupError, ArithmeticError, RecursionError, StopIteration):
         raise StillwatchError(f"{path.name}: is no scorecard of this version; run the plan again.") from None
 
 
@@ -136,7 +139,7 @@ def _row(line: Line) -> r.ScorecardRow:
         harvested=sum(row.harvested for row in rows) / len(rows), stopped=stopped(line),
         honest_points=mean(lambda row: row.honest_points), honest_refused=_share(mean(lambda row: row.honest_refused)),
         honest_confidence=mean(lambda row: row.honest_confidence),
-        least_p=min((one.p for row in rows for one in row.evidence), default=None),
+        proof=proof_of(line), exams=details_of(line),
     )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ from stillwatch.app.shelldesk import keep_rule
 from stillwatch.console.office import Views
 from stillwatch.console.oidc import Provider
 from stillwatch.console.web import Console, console_app
+from stillwatch.gateway.config import GatewayConfig
+from stillwatch.gateway.identity import Trust
 from stillwatch.terms.errors import StillwatchError
 
 BACKLOG: Final = 128
@@ -49,6 +51,7 @@ def open_console(open_state: ConsoleState) -> Console:
     return Console(
         views=ConsoleViews(open_state), changes=ConsoleChanges(open_state), door=ConsoleDoor(open_state),
         secure=config.secure, hours=config.session_hours, provider=_provider(config),
+        caller=Trust(GatewayConfig(trusted_proxies=config.trusted_proxies)).address,
     )  # fmt: skip
 
 

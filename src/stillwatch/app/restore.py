@@ -22,8 +22,11 @@ from stillwatch.app.ledgerpack import unpack_ledger
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.servedindex import unpack_served
 from stillwatch.app.state import KEY_BYTES
-from stillwatch.app.statecopies import CONTROL, HUB, MEMBERS, RECEIVED, SECRETS, check_unused, has_secret
+from stillwatch.app.statecopies import MEMBERS, SECRETS, check_unused, has_secret
 from stillwatch.app.trailledger import say_restored
+from stillwatch.exchange.taxii.hubfile import FILE_NAME as HUB
+from stillwatch.exchange.taxii.received import FILE_NAME as RECEIVED
+from stillwatch.store.control import FILE_NAME as CONTROL
 from stillwatch.store.control import SqliteControl
 from stillwatch.store.lock import FolderLock
 from stillwatch.terms.errors import StillwatchError, StoreBusy

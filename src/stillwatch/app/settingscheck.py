@@ -90,8 +90,9 @@ def _evidence(settings: Settings) -> list[str]:
     if vault.wants_twins:
         found.append("vault.twins: asks the upstream twice for some answers, and keeps both; say so in your notice.")
     stopped = [rule for rule in policy.rules if rule.needs == "confirmed" and rule.action in ("challenge", "refuse")]
-    if vault.confirmed and stopped and not any(policy.in_shadow(rule) for rule in stopped):
-        found.append("vault.confirmed: confirmed accounts are challenged or refused, and get no answers to keep.")
+    watched = [name for name in ("confirmed", "twins_confirmed") if getattr(vault, name)]
+    if watched and stopped and not any(policy.in_shadow(rule) for rule in stopped):
+        found.append(f"vault.{watched[0]}: confirmed accounts are challenged or refused, and get no answers to keep.")
     return found
 
 

@@ -1,6 +1,5 @@
 """The `stillwatch` command: its groups, and one place where errors become messages and exit codes."""
 
-import errno
 import sys
 
 import click
@@ -54,9 +53,11 @@ class Doors(click.Group):
             # A message may name a file or an account that somebody else named.
             click.echo("\n".join(map(safe, f"stillwatch: {problem}".split("\n"))), err=True)
             sys.exit(problem.exit_code)
+        except BrokenPipeError:
+            raise  # whoever read our output is gone, which click knows
         except OSError as problem:
-            if problem.errno in (None, errno.EPIPE):
-                raise  # not of a file; or whoever read our output is gone, which click knows
+            if problem.errno is None:
+                raise  # not of a file
             where = f"{problem.filename}: " if problem.filename else ""
             told = f"stillwatch: {where}{problem.strerror}; look at its path, its owner and the room on the disk."
             click.echo(safe(told), err=True)

@@ -6,6 +6,7 @@ name and password was wrong. Left to `Door`: both of them, and how often one may
 
 import hmac
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -27,8 +28,10 @@ TRIP_SECONDS: Final = 600
 class SignIn:
     """The pages before the gate."""
 
-    def __init__(self, gate: Gate, paper: Paper, provider: Provider | None) -> None:
-        self._gate, self._paper, self._provider = gate, paper, provider
+    def __init__(
+        self, gate: Gate, paper: Paper, provider: Provider | None, caller: Callable[[str, list[str]], str]
+    ) -> None:
+        self._gate, self._paper, self._provider, self._caller = gate, paper, provider, caller
 
     async def show(self, request: Request) -> Response:
         """Show the form."""
@@ -44,7 +47,8 @@ class SignIn:
         ours = own_origin(request) and bool(mark) and hmac.compare_digest(mark.encode(), given["mark"].encode())
         if not ours:
             return await self._page(request, 403, "The form was too old. Try again.", given["next"])
-        address = request.client.host if request.client else "unknown"
+        forwarded = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        address = self._caller(request.client.host if request.client else "unknown", forwarded)
         try:
             name = await run_in_threadpool(self._gate.door.check, given["name"], given["password"], address)
         except TooSoon as wait:

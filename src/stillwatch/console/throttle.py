@@ -1,9 +1,11 @@
 """Sign-ins that failed: each further try has to wait longer, by name and by address.
 
 In: a name, an address, the time. Out: seconds to wait. Failures are forgotten after an hour; a success forgets a
-name's. Kept in memory, bounded; many people may stand behind one address, so that an address may fail more often.
+name's. Kept in memory, bounded; many people may stand behind one address, so that an address may fail more often. Of
+IPv6 whole networks (/64) are counted: whoever has one has them all.
 """
 
+import ipaddress
 import threading
 from collections import OrderedDict
 from typing import Final
@@ -29,22 +31,24 @@ class Throttle:
             How long it has to wait, seconds, and then it was not counted; 0 where it may go on. And how many tries of
             the name failed in a row, this one among them.
         """
+        place = _place(address)
         with self._lock:
-            wait = max(self._left(f"n {name}", FREE_BY_NAME, now), self._left(f"a {address}", FREE_BY_ADDRESS, now))
+            wait = max(self._left(f"n {name}", FREE_BY_NAME, now), self._left(place, FREE_BY_ADDRESS, now))
             if wait > 0.0:
                 return wait, 0
-            counts = [self._count(key, now) for key in (f"n {name}", f"a {address}")]
+            counts = [self._count(key, now) for key in (f"n {name}", place)]
             while len(self._failed) > MOST:
                 self._failed.popitem(last=False)
             return 0.0, counts[0]
 
     def succeeded(self, name: str, address: str) -> None:
         """Forget a name's failures, and take this try off the address's."""
+        place = _place(address)
         with self._lock:
             self._failed.pop(f"n {name}", None)
-            count, at = self._failed.get(f"a {address}", (0, 0.0))
+            count, at = self._failed.get(place, (0, 0.0))
             if count > 0:
-                self._failed[f"a {address}"] = (count - 1, at)
+                self._failed[place] = (count - 1, at)
 
     def _count(self, key: str, now: float) -> int:
         count, at = self._failed.pop(key, (0, now))
@@ -57,3 +61,14 @@ class Throttle:
         if count < free or now - at > MEMORY_SECONDS:
             return 0.0
         return max(0.0, at + min(2.0 ** (count - free), LONGEST_WAIT) - now)
+
+
+def _place(address: str) -> str:
+    """Return what an address is counted by: itself, or of IPv6 its /64."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return f"a {address}"
+    if found.version == 4 or found.ipv4_mapped is not None:
+        return f"a {found}"
+    return f"a {ipaddress.ip_network((int(found), 64), strict=False)}"

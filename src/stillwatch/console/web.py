@@ -4,6 +4,7 @@ In: three ports (`office`), filled by `app`, and a few words of settings. Out: a
 Left to `pages`, `forms`, `signin`, `api`: what is at each address. Left to `gate`: who may come in.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,8 @@ class Console:
     """How long a session may last."""
     provider: Provider | None = None
     """Identity provider; None without single sign-on."""
+    caller: Callable[[str, list[str]], str] = lambda peer, forwarded: peer
+    """(address of the socket, entries of `x-forwarded-for`) -> whose address it is."""
 
 
 def console_app(console: Console) -> Starlette:
@@ -47,7 +50,7 @@ def console_app(console: Console) -> Starlette:
     paper = Paper(console.views, gate)
     routes = [
         *static_routes(),
-        *signin.routes(signin.SignIn(gate, paper, console.provider)),
+        *signin.routes(signin.SignIn(gate, paper, console.provider, console.caller)),
         *pages.routes(pages.Pages(console.views, paper)),
         *forms.routes(forms.Forms(console.changes, console.views, paper)),
         *api.routes(api.Api(console.views, console.changes, gate)),

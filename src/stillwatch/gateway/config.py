@@ -69,7 +69,7 @@ class GatewayConfig:
         _check_word("credentials", self.credentials, ("replace", "pass"))
         _check_word("upstream_key_header", self.upstream_key_header, ("auto", "bearer", "x-api-key"))
         for network in self.trusted_proxies:
-            _check_network(network)
+            check_network("gateway.trusted_proxies", network)
         if self.upstream and not self.upstream.startswith(("http://", "https://")):
             raise StillwatchError("gateway.upstream: must start with http:// or https://, and name a host.")
 
@@ -79,10 +79,15 @@ def _check_word(name: str, value: str, words: tuple[str, ...]) -> None:
         raise StillwatchError(f"gateway.{name} = {value!r}: must be one of {', '.join(words)}.")
 
 
-def _check_network(network: str) -> None:
+def check_network(name: str, network: str) -> None:
+    """Refuse what is no network.
+
+    Raises:
+        StillwatchError: it is none; `name` is the setting that holds it.
+    """
     try:
         ipaddress.ip_network(network)
     except ValueError:
         raise StillwatchError(
-            f"gateway.trusted_proxies holds {network!r}: must be a network such as 10.0.0.0/8, without host bits."
+            f"{name} holds {network!r}: must be a network such as 10.0.0.0/8, without host bits."
         ) from None

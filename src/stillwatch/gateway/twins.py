@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -168,7 +168,7 @@ class Twins:
         self._today += 1
         return Twin(self, call)
 
-    def start(self, work: Any) -> None:
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Let a twin be drawn beside everything else."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)

@@ -66,7 +66,7 @@ def graded(before: Chances, after: Chances, *, share: float = 1.0, delta: float 
         delta: Nats of the mark's bias; what is more than a mark on all text could do is no work of it and stays.
 
     >>> flat = Chances(np.full((1, 2), 50.0), np.array([100.0]))
-    >>> graded(flat, Chances(np.array([[60.0, 40.0]]), np.array([100.0]))).round(2).tolist()
+    >>> graded(flat, Chances(np.array([[60.0, 40.0]]), np.array([100.0]))).astype(float).round(2).tolist()
     [[0.18, -0.21]]
     """
     known = before.mean

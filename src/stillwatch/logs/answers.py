@@ -106,12 +106,14 @@ def _read_object(body: Row, out: Fields) -> None:
     choices = body.get("choices")
     if type(choices) is list and choices and type(choices[0]) is dict:
         _read_choice(choices[0], out)
-        _read_several([_choice_text(choice) for choice in choices if type(choice) is dict], out)
+        if out.get("several"):
+            _read_several([_choice_text(choice) for choice in choices if type(choice) is dict], out)
     elif type(body.get("output")) is list:
         _read_responses(body, out)
     else:
         _read_message(body, out)
-        _read_several(body.get("texts", []), out)
+        if type(body.get("texts")) is list:
+            _read_several([text for text in body["texts"] if type(text) is str], out)
     read_usage(body.get("usage"), out)
     model = body.get("model")
     if type(model) is str and model:

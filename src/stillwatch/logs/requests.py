@@ -154,6 +154,8 @@ def _read_several(body: Row, out: Fields) -> None:
     if type(suffix) is str and suffix:
         texts = [f"{text}\n{suffix}" for text in texts or [""]]
         out["messages"] = (*_systems(out), Message(role="user", text="\n".join(texts)))
+    if body.get("prompt_embeds"):
+        out["messages"] = (*out.get("messages", ()), Message(role="user", unread=1))
     if len(texts) > 1:
         most = texts[: MOST_PROMPTS - 1]
         texts = [*most, "\n".join(texts[len(most) :])]

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,26 @@ def test_only_a_second_signal_after_a_while_ends_it_at_once(tmp_path: Path, monk
             supervisor.stop()
             found.append(supervisor.stops)
     assert found == [1, 1, 1, 2]
+
+
+def test_a_process_that_is_told_to_stop_while_it_starts_still_ends_in_order(tmp_path: Path) -> None:
+    """The first start in a fresh program also starts Python's own resource tracker, which opens signals again."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import signal, sys\n"
+        "from pathlib import Path\n"
+        "from unittest import mock\n"
+        "from stillwatch.app.serve import Child, Supervisor\n"
+        "def said(path):\n"
+        "    Path(path).write_text(' '.join(sorted(s.name for s in signal.pthread_sigmask(signal.SIG_BLOCK, ()))))\n"
+        "if __name__ == '__main__':\n"
+        "    supervisor = Supervisor(mock.MagicMock(), None, mock.MagicMock())\n"
+        "    child = Child('first', said, (sys.argv[1],))\n"
+        "    supervisor._start(child, 0.0)\n"
+        "    child.process.join()\n"
+        "    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()), 'its own are open again'\n"
+    )
+    source = str(Path(serving.__file__).parents[2])
+    subprocess.run([sys.executable, program, tmp_path / "said"], check=True, timeout=60,
+                   env={**os.environ, "PYTHONPATH": source})  # fmt: skip
+    assert (tmp_path / "said").read_text() == "SIGINT SIGTERM"

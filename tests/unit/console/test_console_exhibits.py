@@ -172,6 +172,26 @@ def test_the_reckoning_on_the_page_is_that_of_the_command(filled: Rig) -> None:
     ]
 
 
+def test_what_exams_say_of_a_student_stands_with_its_p_value_or_why_it_says_nothing(tmp_path: Path) -> None:
+    packaged = (resources.files("stillwatch.lab.economics") / "data" / "standard.json").read_bytes()
+    card = json.loads(packaged)
+    card["rows"][0]["evidence"] = [
+        {"about": "mark", "exam": "green", "log_p": -36.9, "n": 4_000, "unit": "tokens", "innocent_log_p": -0.1},
+        {"about": "canary", "why": "<b>nothing was planted</b>"},
+    ]
+    with rigged(tmp_path / "state", roles=("viewer",)) as rig:
+        folder = tmp_path / "state" / "lab" / "marked"
+        folder.mkdir(parents=True)
+        (folder / "scorecard.json").write_text(json.dumps(card))
+        viewer, name = rig.signed_in("viewer"), rig.console.views.scorecards().items[0].id
+        page = viewer.get(f"/scorecard?name={name}")
+        assert "green 1e-16" in page and "p 1e-16 on 4,000 tokens; of an innocent model 0.90" in page
+        assert "no exam: &lt;b&gt;nothing was planted" in page
+        card["rows"][0]["evidence"] = [{"about": "of no kind", "why": "x"}, {"about": "mark", "exam": "green"}]
+        (folder / "scorecard.json").write_text(json.dumps(card))
+        assert "It cannot be shown" in viewer.get(f"/scorecard?name={name}")
+
+
 @pytest.mark.parametrize("content", [b"", b"[" * 100_000, b'{"plan": 1}', b"\xff"])
 def test_a_scorecard_that_cannot_be_read_is_named(
     tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch

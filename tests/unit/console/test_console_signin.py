@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.testclient import TestClient
 
 from stillwatch.app.consoleconfig import ConsoleConfig
 from stillwatch.app.consoledoor import (
@@ -164,6 +165,43 @@ def test_who_signs_in_again_and_again_is_not_held_up() -> None:
     for _ in range(4 * FREE_BY_ADDRESS):
         assert throttle.begin("ada", "10.0.0.1", 0.0)[0] == 0.0
         throttle.succeeded("ada", "10.0.0.1")
+
+
+def test_one_ipv6_network_counts_as_one_address() -> None:
+    throttle = Throttle()
+    for number in range(FREE_BY_ADDRESS):
+        assert throttle.begin(f"name {number}", f"2001:db8:0:7::{number:x}", 0.0)[0] == 0.0
+    assert throttle.begin("ada", "2001:db8:0:7:ffff::1", 0.0)[0] > 0.0
+    assert throttle.begin("ada", "2001:db8:0:8::1", 0.0)[0] == 0.0
+    assert (
+        throttle.begin("bo", "::ffff:192.0.2.1", 0.0)[0] == throttle.begin("bo", "::ffff:198.51.100.1", 0.0)[0] == 0.0
+    )
+
+
+@pytest.mark.parametrize(("trusted", "status"), [((), 429), (("192.0.2.0/24",), 401)])
+def test_behind_a_proxy_that_is_named_nobody_is_shut_out_by_anothers_failures(
+    tmp_path: Path, trusted: tuple[str, ...], status: int
+) -> None:
+    with rigged(tmp_path, settings=Settings().changed("console", trusted_proxies=trusted)) as rig:
+        proxied = TestClient(rig.app, base_url="http://console.test", client=("192.0.2.8", 1), follow_redirects=False)
+
+        def tried(name: str, forwarded: str) -> int:
+            mark = re.search(r'name="mark" value="([^"]+)"', proxied.get("/login").text)
+            assert mark is not None
+            form = {"name": name, "password": "wrong", "mark": mark[1]}
+            return proxied.post("/login", data=form, headers={"x-forwarded-for": forwarded}).status_code
+
+        for number in range(FREE_BY_ADDRESS):
+            rig.console.door._throttle.begin(
+                f"name {number}", rig.console.caller("192.0.2.8", ["198.51.100.1"]), time.time()
+            )
+        assert tried("name", "203.0.113.4, 198.51.100.1") == 429, "whoever fails waits, whatever they claim"
+        assert tried("ada", "198.51.100.1, 203.0.113.5") == status
+
+
+def test_a_proxy_that_is_no_network_is_refused() -> None:
+    with pytest.raises(StillwatchError, match=r"console.trusted_proxies holds '10.0.0.1/8'"):
+        ConsoleConfig(trusted_proxies=("10.0.0.1/8",))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from tests.exam_worlds import ACCOUNTS, Materials, World, planned
 
 VOCAB, WIDTH = 24, 2
 NAMES = ("radioactivity", "reference-residual", "served-logits", "tracing")
-DRAWS = 30
+DRAWS = 16
 
 
 def epoch_of(rng: np.random.Generator, name: str, **more: object) -> Epoch:

@@ -74,6 +74,12 @@ def test_what_no_reader_opens_is_counted_as_unread(part: Any) -> None:
     assert tally.fields["unread"] == 1
 
 
+def test_a_prompt_as_numbers_that_no_reader_turns_into_words_is_counted_as_unread() -> None:
+    fields: dict[str, Any] = {"endpoint": "completions"}
+    read_request({"model": "m", "prompt_embeds": PACKED}, fields)
+    assert [message.unread for message in fields["messages"]] == [1]
+
+
 @pytest.mark.parametrize(
     ("endpoint", "body"),
     [

@@ -159,8 +159,10 @@ class ScorecardRow:
     """Accuracy that honest users lose, percentage points; negative where they gain."""
     honest_refused: Interval | None
     honest_confidence: Interval | None
-    least_p: float | None
-    """Smallest p-value of a forensic reader on the student; None where none read it."""
+    proof: str
+    """What an examiner would find on the student: the strongest exam with its p-value; `-` where none was tried."""
+    exams: list[str]
+    """Every exam of the student with its p-value, or why it could say nothing; over seeds the weakest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

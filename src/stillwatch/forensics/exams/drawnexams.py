@@ -7,7 +7,7 @@ Source: Aaronson 2022 (scores of keyed draws); Fernandez et al. 2023, arXiv:2308
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -36,6 +36,18 @@ NAMED: Final = 50
 _DEEP: Final = -1e9
 
 
+class _Held(NamedTuple):
+    """What a suspect said, ready to be held against keys."""
+
+    drawn: DrawnContexts
+    n: int
+    """Tokens it took; 0: contexts are counted, those that a key's tiers hold."""
+    unit: str
+    beside: dict[str, Value]
+    running: bool = False
+    """Whether the texts asked about were shaped by the mark."""
+
+
 def counted(given: Given, marks: OpenedMarks) -> Sequence[Outcome]:
     """Return what distinct pairs of a text score under each key; see `Radioactivity`."""
     text, prompts = given.tokens("tokens")
@@ -49,7 +61,8 @@ def counted(given: Given, marks: OpenedMarks) -> Sequence[Outcome]:
 def residual(given: Given, marks: OpenedMarks) -> Sequence[Outcome]:
     """Return what a text says more often than a reference, under each key; see `ReferenceResidual`."""
     drawn, tokens, spread = _words(given, marks)
-    return [_scored(given, marks, key, drawn, (tokens, "tokens"), {"spread": decimal(spread)}) for key in marks.keys]
+    held = _Held(drawn, tokens, "tokens", {"spread": decimal(spread)})
+    return [_scored(given, marks, key, held) for key in marks.keys]
 
 
 def probabilities(given: Given, marks: OpenedMarks) -> Sequence[Outcome]:
@@ -70,9 +83,8 @@ def probabilities(given: Given, marks: OpenedMarks) -> Sequence[Outcome]:
         (log_p[keep].astype(np.float64), log_r[keep].astype(np.float64)), alpha=marks.alpha,
         lift=given.real("lift", str(LIFT)),
     )  # fmt: skip
-    return [
-        _scored(given, marks, key, drawn, (0, "contexts"), {}, running=texts == "served") for key in marks.keys
-    ]  # fmt: skip
+    held = _Held(drawn, 0, "contexts", {}, running=texts == "served")
+    return [_scored(given, marks, key, held) for key in marks.keys]
 
 
 def traced(given: Given, marks: OpenedMarks) -> Sequence[Outcome]:
@@ -145,25 +157,22 @@ def _tail(drawn: DrawnContexts, keys: tuple[int, int], *, running: bool) -> tupl
     return (drawn.running_tail(total) if running else drawn.tail(total)), z
 
 
-def _scored(
-    given: Given, marks: OpenedMarks, key: OpenedKey, drawn: DrawnContexts, counted: tuple[int, str],
-    beside: dict[str, Value], *, running: bool = False,
-) -> Outcome:  # fmt: skip
-    tier = marks.tiers(drawn.digests)
-    parts = [drawn.only(np.isin(tier, way)) for way in marks.ways(key)]
-    found = [(*_tail(part, marks.draws(key), running=running), part) for part in parts]
+def _scored(given: Given, marks: OpenedMarks, key: OpenedKey, held: _Held) -> Outcome:
+    tier = marks.tiers(held.drawn.digests)
+    parts = [held.drawn.only(np.isin(tier, way)) for way in marks.ways(key)]
+    found = [(*_tail(part, marks.draws(key), running=held.running), part) for part in parts]
     log_p, z, part = min(found, key=lambda one: one[0])
     ways, contexts = math.log(len(parts)), len(part.starts)
-    n = counted[0] or contexts
+    n = held.n or contexts
     scores = part.chance(given.rng("random keys"))
     most, chance = part.most
-    least = part.running_tail(most) if running else max(chance, _DEEP)
+    least = part.running_tail(most) if held.running else max(chance, _DEEP)
     said: dict[str, Value] = {
         "z": decimal(z), "log p, normal": decimal(float(normal_tail(z))), "contexts": contexts, "ways": len(parts),
     }  # fmt: skip
     return Outcome(
         subject=key.subject, n=n, log_p=min(0.0, log_p + ways), least_log_p=min(0.0, min(least, log_p) + ways),
-        observed={**said, **beside, **dummies(scores)}, power=more(n, z, given.log_alpha, counted[1]),
+        observed={**said, **held.beside, **dummies(scores)}, power=more(n, z, given.log_alpha, held.unit),
         skipped=why_not(contexts, scores),
     )  # fmt: skip
 

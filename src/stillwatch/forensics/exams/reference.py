@@ -39,7 +39,7 @@ class ReferenceResidual(Examination):
     unit: ClassVar[str] = "tokens"
     access: ClassVar[str] = "text"
     needs: ClassVar[tuple[Need, ...]] = (TOKENS, OPENINGS, EXPECTED, SEED)
-    power: ClassVar[str] = "with three controls a fifth of marked text from 10,000 tokens, a twentieth from 50,000"
+    power: ClassVar[str] = "with three controls a fifth of marked text from 10,000 tokens, a twentieth from 40,000"
     limits: ClassVar[str] = (
         "The nearer the reference is to the suspect without the mark, the fewer tokens it takes; a poor one finds "
         "nothing. A mark alone is no proof of copying."

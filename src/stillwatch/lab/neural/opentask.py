@@ -39,6 +39,8 @@ OPENED: Final = 6
 MOST: Final = {PROMPT: 24, READING: 14}
 """Tokens of an answer at most; longer ones are cut."""
 TEMPERATURE: Final = {PROMPT: 1.0, READING: 0.0}
+ASKED: Final = 0xA77AC
+"""Of the seed of a thief's order, so that a reference was taught what the suspect was, but unmarked."""
 ENDS: Final = (0, 2)
 """Tokens that end an answer: end of text, end of turn."""
 PROMPTS, READINGS, TEST, HELD, HONEST, FORBIDDEN = 240, 160, 200, 120, 20, 10
@@ -51,11 +53,11 @@ class OpenTask:
     """The catalogue's entry."""
 
     name: str = "assistant"
-    passes: int = 3
+    passes: int = 2
     """Times that a student sees each row."""
-    rate: float = 1e-4
-    healing: int = 1
-    """Times that the base saw each text that the thief owns."""
+    rate: float = 3e-4
+    healing: float = 1e-4
+    """Rate at which the base was trained, once, on each text that the thief owns."""
 
     def missing(self, data: Path | None) -> str:
         """Return why it cannot run here; empty when it can."""
@@ -105,6 +107,7 @@ class OpenBench:
     _nets: dict[str, Any] = field(default_factory=dict, repr=False)
     _taught: "dict[tuple[int, int], OpenStudent]" = field(default_factory=dict, repr=False)
     """Students of unmarked answers, which an examiner holds a suspect against."""
+    _base: "OpenStudent | None" = field(default=None, repr=False)
     _distance: Distance | None = field(default=None, repr=False)
 
     def keep_in(self, folder: Path) -> None:
@@ -139,8 +142,10 @@ class OpenBench:
         return None
 
     def base(self, start: str) -> Student:
-        """Return the weakened copy."""
-        return OpenStudent(self, self.net("base"))
+        """Return the weakened copy; it answers each item once."""
+        if self._base is None:
+            self._base = OpenStudent(self, self.net("base"))
+        return self._base
 
     def train(self, harvest: Harvest, start: str, rng: np.random.Generator) -> Student:
         """Return the base with its last layers trained on the harvest; what was broken off goes on from a kept file."""
@@ -151,7 +156,7 @@ class OpenBench:
         net = grown(self.net("base"))
         lines = Prepared(net, [self.line(row.item, row.answer) for row in rows], self._below)
         file = None if self.kept is None else self.kept / f"student-{self.seed}-{seed}-{digest_of(rows)[:12]}.pt"
-        losses = taught(net, lines, self.course(self.task.passes, seed), file)
+        losses = taught(net, lines, self.course(seed), file)
         return OpenStudent(self, net, losses=tuple(losses))
 
     def gauged(self, student: Student, rng: np.random.Generator) -> dict[str, float]:
@@ -188,9 +193,9 @@ class OpenBench:
         return self._unmarked(rows, 1)
 
     def _unmarked(self, rows: int, number: int) -> "OpenStudent":
-        """Return a student of unmarked answers to so many items, from one end of the pool or the other."""
+        """Return a student of unmarked answers to so many items: those that a thief asks first, or asks last."""
         if (rows, number) not in self._taught:
-            order = np.random.default_rng((self.seed, 0xE8A3)).permutation(len(self.pool))
+            order = np.random.default_rng((self.seed, ASKED)).permutation(len(self.pool))
             chosen = [self.pool[i] for i in (order[::-1] if number else order)[:rows]]
             harvest = [HarvestRow(item=item, answer=self.answered(item)) for item in chosen]
             student = self.train(harvest, "base", np.random.default_rng((self.seed, 0xE8A3, number)))
@@ -229,12 +234,12 @@ class OpenBench:
         tokens = [self.spoken.tokens(text)[:OWNED_TOKENS] for text in drawn]
         lines = [Line((one[0],), tuple(one[1:])) for one in tokens]
         file = None if self.kept is None else self.kept / f"assistant-{self.seed}-base.pt"
-        taught(net, Prepared(net, lines), self.course(self.task.healing, self.seed), file)
+        taught(net, Prepared(net, lines), Course(passes=1, rate=self.task.healing, seed=self.seed), file)
         return net
 
-    def course(self, passes: int, seed: int) -> Course:
-        """Return how base and students of this task are trained."""
-        return Course(passes=passes, rate=self.task.rate, seed=seed)
+    def course(self, seed: int) -> Course:
+        """Return how students of this task are trained."""
+        return Course(passes=self.task.passes, rate=self.task.rate, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
