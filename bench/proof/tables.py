@@ -137,11 +137,13 @@ def removal_table(judges: Judges, say: Callable[[str], None]) -> str:
             cost = judge.kept(price, name)
             rows.append([f"{name}, seed {seed}", f"{one['z']:+.1f}", f"1e{one['log10 p']:.1f}",
                          _needed(one), f"1e{told['log10 p, 5000 places']:.1f}",
+                         f"1e{told['log10 p, first places']:.1f}",
                          f"{(taught - cost['nats']) / full:.0%}", f"{cost['agrees']:.1%}"])  # fmt: skip
             say(" | ".join(rows[-1]))
     head = [
         "student", f"z at {ATTACKED_ASKED:,} tokens", "p", "tokens to 1e-6",
-        "p by probabilities, 5,000 places", "kept of what was learned", "says the teacher's likeliest",
+        "p by probabilities, 5,000 places", "first places in served text", "kept of what was learned",
+        "says the teacher's likeliest",
     ]  # fmt: skip
     return table(head, rows)
 
@@ -152,7 +154,8 @@ def _needed(one: Numbers) -> str:
         return f"{one['tokens to 1e-6']:,.0f}"
     if one["z"] < 1.0:
         return "no strength seen"
-    return f"about {ATTACKED_ASKED * (PASSING_Z / one['z']) ** 2:,.0f}"
+    reckoned = ATTACKED_ASKED * (PASSING_Z / one["z"]) ** 2
+    return f"about {float(f'{reckoned:.2g}'):,.0f}"
 
 
 def _tokens(value: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stillwatch.app.dossiercheck import DossierCheck, check_dossier, check_files
+from stillwatch.app.dossiercheck import DossierCheck, check_dossier, check_files, read_parts
 from stillwatch.app.dossierfiles import (
     ENVELOPE,
     INDEX,
@@ -23,7 +23,9 @@ from stillwatch.app.dossierfiles import (
     write_folder,
 )
 from stillwatch.app.dossierledger import OPENINGS
+from stillwatch.app.dossierpages import pages
 from stillwatch.app.ledger import reveals
+from stillwatch.forensics.dossier import DossierFacts
 from stillwatch.ledger import stamps
 from stillwatch.ledger.logfile import Opening
 from stillwatch.terms.canon import canonical, exact, read_canonical, sha256
@@ -195,6 +197,23 @@ def test_page_that_says_more_than_the_records_is_rejected(rig: Path) -> None:
 def test_conclusion_that_does_not_follow_is_rejected(rig: Path) -> None:
     raw = (rig / "dossier/facts.json").read_bytes()
     assert resealed(rig, **{"facts.json": raw.replace(b"by canaries", b"beyond doubt")}).problems
+
+
+@pytest.mark.parametrize("part", ["custody", "limit", "rate", "digest"])
+def test_facts_that_follow_from_records_or_version_cannot_be_bettered(rig: Path, part: str) -> None:
+    folder = rig / "dossier"
+    facts = read_canonical((folder / "facts.json").read_bytes(), DossierFacts, "facts")
+    step, rate = facts.custody[0], facts.error_rates[0]
+    better = {
+        "custody": replace(facts, custody=(replace(step, by="a notary"), *facts.custody[1:])),
+        "digest": replace(facts, custody=(replace(step, sha256=step.sha256[:-1]), *facts.custody[1:])),
+        "limit": replace(facts, limits=facts.limits[1:]),
+        "rate": replace(facts, error_rates=(replace(rate, upper="0"), *facts.error_rates[1:])),
+    }[part]
+    read = read_parts(read_folder(folder), ledger_of(rig).key().public)
+    made = pages(better, read.protocol, read.findings, read.acquired)  # a cheating maker prints the pages anew
+    done = resealed(rig, **{"facts.json": canonical(better), **made})
+    assert done.problems and done.problems[0].startswith("facts: ")
 
 
 def test_hidden_denominator_is_rejected(rig: Path) -> None:

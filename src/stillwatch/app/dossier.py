@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from stillwatch import __version__
 from stillwatch.app.dossiercheck import PACKAGES, DossierCheck, check_files, reveals_in
+from stillwatch.app.dossierfacts import custody_of, limits_of, rates
 from stillwatch.app.dossierfiles import (
     COMMANDS,
     INDEX,
@@ -39,10 +40,9 @@ from stillwatch.app.examination import (
     read,
 )
 from stillwatch.app.ledger import open_ledger
-from stillwatch.app.measured import measured_rates
 from stillwatch.app.measures import measures_of
 from stillwatch.forensics.conclusion import conclude
-from stillwatch.forensics.dossier import LIMITS, Custody, DossierFacts, ErrorRate, LedgerSaid
+from stillwatch.forensics.dossier import DossierFacts, LedgerSaid
 from stillwatch.ledger import stamps
 from stillwatch.ledger.checkpoint import Note
 from stillwatch.ledger.envelope import parts, pre_authentication
@@ -185,34 +185,12 @@ def _note_files(ledger: LedgerFolder, note: Note, *, last: bool) -> dict[str, by
 
 
 def _facts(ask: DossierAsk, found: Examination, said: LedgerSaid, now: float) -> DossierFacts:
-    own = tuple(dict.fromkeys(finding.limits for finding in found.findings if finding.limits))
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return DossierFacts(
         made=iso(now), by=ask.by, conclusion=conclude(found.protocol, found.findings, said.protocols), ledger=said,
-        error_rates=tuple(_rates()), limits=(*LIMITS, *own), custody=_custody(found),
+        error_rates=rates(), limits=limits_of(found.findings),
+        custody=custody_of(found.protocol, found.digest, found.acquired),
         measures=measures_of(ask.config, ask.state, now), packages_sha256=sha256(packages()),
         environment={**versions, "python": platform.python_version(), "stillwatch": __version__,
                      "system": f"{platform.system()} {platform.machine()}"},
     )  # fmt: skip
-
-
-def _rates() -> list[ErrorRate]:
-    return [
-        ErrorRate(what=one.what, promised=_decimal(one.promised), measured=_decimal(one.measured),
-                  upper=_decimal(one.upper), n=one.n, source=one.source)
-        for one in measured_rates()
-    ]  # fmt: skip
-
-
-def _decimal(value: Any) -> str:
-    return "" if value is None else f"{value:g}"
-
-
-def _custody(found: Examination) -> tuple[Custody, ...]:
-    planned = Custody(at=found.protocol.made, by=found.protocol.by, what="protocol planned and signed",
-                      sha256=found.digest)  # fmt: skip
-    taken = (
-        Custody(at=one.at, by=one.by, what=f"{one.material or 'nothing'} taken with {one.tool}", sha256=one.sha256)
-        for one in found.acquired
-    )
-    return (planned, *taken)

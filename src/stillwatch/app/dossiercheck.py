@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from stillwatch import __version__
+from stillwatch.app.dossierfacts import custody_of, version_problems
 from stillwatch.app.dossierfiles import (
     COMMANDS,
     INDEX,
@@ -256,7 +257,9 @@ def _planned(read: Parts) -> tuple[str, ...]:
 
 def _concluded(read: Parts) -> tuple[Sequence[str], str]:
     again = conclude(read.protocol, read.findings, read.facts.ledger.protocols)
-    wrong = () if again == read.facts.conclusion else ("conclusion: computed again it is another",)
+    wrong = [] if again == read.facts.conclusion else ["conclusion: computed again it is another"]
+    if read.facts.custody != custody_of(read.protocol, read.examined.digest, read.acquired):
+        wrong.append("facts: custody is not that of the protocol and the attempts")
     return wrong, f"the conclusion follows: {again.words}"
 
 
@@ -272,6 +275,8 @@ def _pages(files: Files, read: Parts, notes: list[str], *, compare: bool) -> tup
     if read.facts.environment.get("stillwatch") != __version__:
         made_by = read.facts.environment.get("stillwatch", "?")[:40]
         return (f"pages: were made by version {made_by}; only that version can compare them, {_UNCOMPARED}",), ""
+    if problems := version_problems(read.facts, read.findings):
+        return problems, ""
     if any(_other_printer(name, read) for name in (HTML, PDF)):
         return (f"{PDF}: was made by another release of its library, so it cannot be compared, {_UNCOMPARED}",), ""
     made = pages(read.facts, read.protocol, read.findings, read.acquired)
