@@ -159,4 +159,5 @@ def test_nobody_is_tested_on_what_was_asked_and_readings_have_one_answer() -> No
     assert all(not item.answer for item in bench.pool) and all(item.answer in item.text for item in bench.test)
     item = bench.test[0]
     assert bench.right(item, f"It was {item.answer.upper()}.") and not bench.right(item, f"un{item.answer}s")
+    assert not bench.right(item, item.text.partition(". ")[0])  # whoever says it all has not answered
     assert not bench.right(bench.pool[0], "") and {"banana" in item.text for item in bench.forbidden} == {True}

@@ -91,6 +91,20 @@ def reading_items(part: str, drawn: list[tuple[str, str]], *, known: bool) -> tu
     )
 
 
+def answers_reading(said: str, item: Item) -> bool:
+    """Return whether a text names what a reading was asked for, and does more than say the whole sentence again.
+
+    >>> lamp = Item(id="x", text="Anna hid a red lamp in Rome on Monday. Where did Anna hide it?", answer="Rome")
+    >>> answers_reading("Anna hid it in Rome.", lamp), answers_reading("Anna hid a red lamp in Rome on Monday.", lamp)
+    (True, False)
+    """
+    if not item.answer or not names_answer(said, item.answer):
+        return False
+    told = item.text.partition(". ")[0]
+    facts = [word for words in (_THINGS, _COLOURS, _TOWNS, _DAYS) for word in words if names_answer(told, word)]
+    return not all(names_answer(said, word) for word in facts)
+
+
 def names_answer(said: str, answer: str) -> bool:
     """Return whether a text has the answer as a word.
 

@@ -208,8 +208,8 @@ class OpenBench:
         return answer.text.strip()
 
     def right(self, item: Item, answer: str) -> bool:
-        """Return whether the answer names what the reading was asked for."""
-        return bool(item.answer) and openitems.names_answer(answer, item.answer)
+        """Return whether the answer names what the reading was asked for; the whole sentence again is no answer."""
+        return openitems.answers_reading(answer, item)
 
     def line(self, item: Item, answer: str, *, served: bool = False) -> Line:
         """Return an item and an answer in tokens; the end stands behind an answer that was not cut."""
