@@ -160,11 +160,25 @@ def compared(suspect: LanguageModel, controls: list[LanguageModel], served: IntA
                     "loss on twins": float(mine[1].mean())}  # fmt: skip
     for name, pair in (("alone", mine), ("less the controls'", (mine[0] - theirs[0], mine[1] - theirs[1]))):
         found = withheld_test(pair[0], pair[1], way="rank")
-        strength = found.z / math.sqrt(found.pairs)
         out[f"known, {name}"] = found.known / found.pairs
         out[f"log10 p of all pairs, {name}"] = found.log_p / TEN
-        out[f"pairs to 1e-6, {name}"] = (z_needed(math.log(1e-6)) / strength) ** 2 if found.z > 2.0 else math.inf
+        out[f"pairs to 1e-6 in half of all draws, {name}"] = pairs_needed(*pair, least=0.5)
+        out[f"pairs to 1e-6 in nine of ten draws, {name}"] = pairs_needed(*pair, least=0.9)
     return out
+
+
+def pairs_needed(served: FloatArray, kept: FloatArray, *, least: float) -> float:
+    """Return about the fewest pairs of which so many of 40 random draws pass 1e-6; infinite where all pairs do not."""
+    rng, low, found = np.random.default_rng(9), math.log(1e-6), withheld_test(served, kept)
+    if found.log_p > low:
+        return math.inf
+    n = max(19, round(0.5 * found.pairs * (z_needed(low) / found.z) ** 2))
+    while n < len(served):
+        n = math.ceil(n * 1.08)
+        draws = [rng.choice(len(served), min(n, len(served)), replace=False) for _ in range(40)]
+        if np.mean([withheld_test(served[one], kept[one]).log_p <= low for one in draws]) >= least:
+            return float(n)
+    return float(len(served))
 
 
 def words_of(case: Case) -> Numbers:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, norm
+from scipy.stats import binom, norm, rankdata
 
-from stillwatch.forensics.exams.coins import withheld_test
+from stillwatch.forensics.exams.coins import EXACT, signed_ranks_tail, withheld_test
 from stillwatch.forensics.exams.keyed import FINE, KeyedPairs
 from stillwatch.forensics.exams.residual import PairCounts, lift, pack, residuals, unpack
 from stillwatch.forensics.exams.servedlogits import first_places, gathered, logit_weights
@@ -235,3 +235,22 @@ def test_the_withheld_test_holds_exactly_over_all_coins_though_answers_are_lost_
     p = np.exp(np.array(log_ps))
     for alpha in np.unique(p):
         assert np.mean(p <= alpha) <= alpha + 1e-12
+
+
+@settings(deadline=None, max_examples=40)
+@given(sizes=st.lists(st.integers(1, 4), min_size=1, max_size=9), signs=st.lists(st.booleans(), min_size=9, max_size=9))
+def test_signed_ranks_are_counted_exactly_ties_and_all(sizes: list[int], signs: list[bool]) -> None:
+    size = rankdata(sizes)
+    own = np.where(signs[: len(size)], 1.0, -1.0)
+    sums = every_sum(size)
+    exact = np.mean(sums >= (own * size).sum() - 1e-9)
+    assert signed_ranks_tail(own, size) == pytest.approx(math.log(exact), abs=1e-9)
+
+
+def test_exact_ranks_lie_below_the_bound_that_takes_their_place_and_go_on_from_it() -> None:
+    rng = np.random.default_rng(6)
+    for shift in (0.1, 0.4):
+        difference = rng.normal(shift, 1.0, EXACT)
+        exact = withheld_test(np.zeros(EXACT), difference)
+        bound = float(sharp_tail(exact.z))
+        assert bound - 3.0 <= exact.log_p <= bound

@@ -1,8 +1,8 @@
 """Put a backup back: every file checked first, what was there moved aside, never deleted.
 
 In: a backup, a state folder that no process uses. Out: the state as it was backed up; sessions of the console end, and
-trail and ledger say that it was put back. What was said to others since is not unsaid: a ledger, and the record of what
-was told to a hub, stay as they are where they are.
+trail and ledger say that it was put back. What was said to others since is not unsaid: a ledger with the books of twins
+that it commits to, and the record of what was told to a hub, stay as they are where they are.
 """
 
 import os
@@ -24,6 +24,7 @@ from stillwatch.app.servedindex import unpack_served
 from stillwatch.app.state import KEY_BYTES
 from stillwatch.app.statecopies import MEMBERS, SECRETS, check_unused, has_secret
 from stillwatch.app.trailledger import say_restored
+from stillwatch.app.twinbooks import COINS, PAIRS
 from stillwatch.exchange.taxii.hubfile import FILE_NAME as HUB
 from stillwatch.exchange.taxii.received import FILE_NAME as RECEIVED
 from stillwatch.store.control import FILE_NAME as CONTROL
@@ -36,8 +37,8 @@ _ASIDE: Final = (
     "settings.toml", "live", "spool", "marks",
 )  # fmt: skip
 """What is moved aside before a backup takes its place."""
-_KEPT: Final = frozenset({RECEIVED})
-"""What is put back only where there is none."""
+_KEPT: Final = frozenset({RECEIVED, COINS, PAIRS})
+"""What is put back only where there is none: what was told or committed to since cannot be untold."""
 _NOT_PLAIN: Final = frozenset({"live/events.parquet", "live/names.json"})
 
 

@@ -4,6 +4,7 @@ import os
 import tarfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from stillwatch.app.keys import NewKey, create_key
 from stillwatch.app.livefolder import LiveFolder
 from stillwatch.app.restore import RestoreRequest, restore
 from stillwatch.app.state import master_key
+from stillwatch.app.twinbooks import COINS, PAIRS, Batch, batches
 from stillwatch.gateway.published import Published, read_published, write_published
 from stillwatch.sketch.keys import KeyRing
 from stillwatch.store.clickhouse import Store
@@ -126,6 +128,22 @@ def test_a_state_that_has_a_key_is_not_overwritten_and_never_lost(state: Path, t
     assert contents(state) == old and done.aside is not None and done.aside.name.startswith("replaced-1970")
     with open_control(done.aside, new=False) as book:
         assert book.keys()[-1].digest == key_digest(later.key, key_secret(done.aside))
+
+
+def test_books_of_twins_that_a_ledger_commits_to_are_put_back_where_there_are_none_and_never_set_back(
+    state: Path, tmp_path: Path
+) -> None:
+    (state / "twins").mkdir()
+    (state / COINS).write_bytes(b'{"made": 1.0}')
+    first = msgspec.json.encode(Batch(1, 1.0, ("aa",))) + b"\n"
+    (state / PAIRS).write_bytes(first)
+    back_up(BackupRequest(state=state, target=tmp_path / "kept", now=1.0))
+    (state / PAIRS).write_bytes(first + msgspec.json.encode(Batch(2, 2.0, ("bb",))) + b"\n")
+    key = master_key(state)
+    restore(RestoreRequest(source=tmp_path / "kept", state=state, now=3.0, replace=True))
+    assert master_key(state) == key and [batch.number for batch in batches(state)] == [1, 2]
+    restore(RestoreRequest(source=tmp_path / "kept", state=tmp_path / "new", now=3.0))
+    assert [batch.number for batch in batches(tmp_path / "new")] == [1]
 
 
 def test_a_changed_or_missing_file_is_named_and_nothing_is_put_back(state: Path, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_dry_run_keeps_nothing_and_says_the_same() -> None:
     "wrong",
     [
         {"by": " "}, {"reason": ""}, {"days": 0.0}, {"days": float("nan")}, {"days": 1e9}, {"verb": "hang"},
-        {"reason": "a\nb"}, {"reason": "key sk-proj-abcdefghijklmnopq"}, {"subject": ""}, {"by": "x" * 101},
+        {"reason": "a\nb"}, {"reason": "key sk-proj-abcdefghijklmnopq"}, {"subject": ""}, {"by": "x" * 251},
     ],
     ids=str,
 )  # fmt: skip

@@ -95,6 +95,7 @@ def test_a_process_that_is_told_to_stop_while_it_starts_still_ends_in_order(tmp_
         "def said(path):\n"
         "    Path(path).write_text(' '.join(sorted(s.name for s in signal.pthread_sigmask(signal.SIG_BLOCK, ()))))\n"
         "if __name__ == '__main__':\n"
+        "    signal.pthread_sigmask(signal.SIG_SETMASK, ())\n"
         "    supervisor = Supervisor(mock.MagicMock(), None, mock.MagicMock())\n"
         "    child = Child('first', said, (sys.argv[1],))\n"
         "    supervisor._start(child, 0.0)\n"
