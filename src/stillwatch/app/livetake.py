@@ -113,6 +113,7 @@ class LiveIntake:
         if self.keep is not None:
             self.keep(served)  # before the events: a group whose events are kept is not read again
         served = [one for one in served if one.kind != "twin"]  # what nobody got is no event
+        served.sort(key=lambda one: one.time)  # workers write side by side, and a history is known by what came before
         exchanges, reasons = read_all_served(served)
         events, kept, failed = reduced(self.reducer, exchanges)
         took = Took(
