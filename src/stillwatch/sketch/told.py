@@ -30,6 +30,7 @@ _WORD: Final = (1 << 64) - 1
 _DROPPED: Final = b" \t\r\n\x0b\x0c0123456789"
 _ACCOUNTS: Final = 16_384
 _ENDS: Final = 4_096
+_SYSTEMS: Final = 1_024
 _THOUGHT: Final = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 
 
@@ -96,6 +97,11 @@ class Told:
     def __init__(self, secret: bytes, slots: int = SLOTS) -> None:
         """Take a 32-byte key of its own, and the size of the table: a power of two, 4 or more."""
         self._secret = secret
+        self._states = {
+            purpose: hashlib.blake2b(key=secret, digest_size=8, person=purpose)
+            for purpose in (b"account", b"text", b"answer")
+        }
+        self._systems: dict[str, int] = {}
         drawn = np.frombuffer(hashlib.blake2b(b"links", key=secret, digest_size=64).digest(), "<u8")
         self._odd = [int(number) | 1 for number in drawn]
         self._known = Digests(slots)
@@ -119,9 +125,10 @@ class Told:
         account = self._account(exchange.account)
         marks = [self._step(account, step) for step in cut.steps]
         last = cut.steps[-1]
-        if len(marks) == 1 and not (last.said or cut.system or exchange.tools or exchange.aside):
+        if len(marks) == 1 and not (last.said or exchange.tools or exchange.aside):
+            found = self._beside(account, exchange, cut.system, marks[0]) if cut.system else ()
             self._remember(account, exchange, marks)
-            return Newest(last.text, last.images, "", cut.answers, cut.turns)
+            return Newest(last.text, last.images, cut.system, cut.answers, cut.turns, "\n".join(found))
         before, images = self._earlier(account, cut.steps, marks)
         aside = self._beside(account, exchange, cut.system, marks[-1])
         closing = last.said if last.said and self._made_up(account, last.said, self._whole(marks)) else ""
@@ -212,7 +219,7 @@ class Told:
         """Return what is asked beside the turns: new forms, and a new system text under a request sent before."""
         found: list[str] = []
         tag = self._alone(mark)
-        if system and self._mine(self._text(5, account, system), tag, known=self._known.get(tag) >= 0):
+        if system and self._mine(self._system(account, system), tag, known=self._known.get(tag) >= 0):
             found.append(system)  # the same words again under another system text: that is where the question stands
         forms = exchange.tools + exchange.aside
         if not forms:
@@ -295,8 +302,20 @@ class Told:
 
     def _digest(self, purpose: bytes, text: str) -> int:
         raw = text.encode("utf-8", "surrogatepass")
-        raw = raw if purpose == b"account" else raw.translate(None, _DROPPED)
-        return int.from_bytes(hashlib.blake2b(raw, key=self._secret, digest_size=8, person=purpose).digest(), "little")
+        state = self._states[purpose].copy()  # the key is hashed once, not for each text
+        state.update(raw if purpose == b"account" else raw.translate(None, _DROPPED))
+        return int.from_bytes(state.digest(), "little")
+
+    def _system(self, account: int, text: str) -> int:
+        """Return `_text` of a system text; the same few stand before most requests, so their digests are kept."""
+        found = self._systems.get(text)
+        if found is None:
+            found = self._digest(b"text", text)
+            if len(text) <= _ENDS:
+                if len(self._systems) >= _SYSTEMS:
+                    self._systems.clear()
+                self._systems[text] = found
+        return self._mixed(5, account, found)
 
 
 def _spellings(said: str) -> tuple[str, ...]:
